@@ -1,0 +1,86 @@
+#include "base/bytes.h"
+
+#include <bit>
+#include <cstring>
+
+namespace eddy {
+
+static_assert(std::endian::native == std::endian::little,
+              "the canonical encoding is little-endian");
+
+namespace {
+
+template <class T>
+void AppendFixed(std::string* out, T value) {
+  char buffer[sizeof(T)];
+  std::memcpy(buffer, &value, sizeof(T));
+  out->append(buffer, sizeof(T));
+}
+
+}  // namespace
+
+void AppendU8(std::string* out, uint8_t value) { out->push_back(static_cast<char>(value)); }
+void AppendU32(std::string* out, uint32_t value) { AppendFixed(out, value); }
+void AppendU64(std::string* out, uint64_t value) { AppendFixed(out, value); }
+void AppendBigEndian32(std::string* out, uint32_t value) { AppendFixed(out, std::byteswap(value)); }
+void AppendBigEndian64(std::string* out, uint64_t value) { AppendFixed(out, std::byteswap(value)); }
+
+void AppendVarint(std::string* out, uint64_t value) {
+  while (value >= 0x80) {
+    out->push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out->push_back(static_cast<char>(value));
+}
+
+void AppendBytes(std::string* out, std::string_view bytes) {
+  AppendVarint(out, bytes.size());
+  out->append(bytes);
+}
+
+template <class T>
+T ByteReader::Fixed() {
+  const std::string_view bytes = Raw(sizeof(T));
+  T value = 0;
+  if (ok_) std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+
+uint8_t ByteReader::U8() { return Fixed<uint8_t>(); }
+uint32_t ByteReader::U32() { return Fixed<uint32_t>(); }
+uint64_t ByteReader::U64() { return Fixed<uint64_t>(); }
+uint32_t ByteReader::BigEndian32() { return std::byteswap(Fixed<uint32_t>()); }
+uint64_t ByteReader::BigEndian64() { return std::byteswap(Fixed<uint64_t>()); }
+
+uint64_t ByteReader::Varint() {
+  uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    const uint8_t byte = U8();
+    if (!ok_) return 0;
+    const uint64_t bits = byte & 0x7f;
+    // The tenth byte has room for one bit only, and a last byte of zero means a longer form than
+    // needed.
+    if ((shift == 63 && byte > 1) || (shift > 0 && byte == 0)) break;
+    value |= bits << shift;
+    if (byte < 0x80) return value;
+  }
+  ok_ = false;
+  return 0;
+}
+
+std::string_view ByteReader::Bytes() {
+  const uint64_t size = Varint();
+  return Raw(size);
+}
+
+std::string_view ByteReader::Raw(size_t size) {
+  if (!ok_ || size > rest_.size()) {
+    ok_ = false;
+    return {};
+  }
+  const std::string_view bytes = rest_.substr(0, size);
+  rest_.remove_prefix(size);
+  return bytes;
+}
+
+}  // namespace eddy

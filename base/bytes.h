@@ -1,0 +1,51 @@
+// Reading and writing the canonical encoding: fixed-width integers (little-endian, or big-endian
+// where byte order must equal numeric order) and LEB128 varints. The encoding is canonical: one
+// value, one byte sequence, so encoded values can be hashed and compared. A reader never reads past
+// its input, and refuses varints that are longer than needed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace eddy {
+
+void AppendU8(std::string* out, uint8_t value);
+void AppendU32(std::string* out, uint32_t value);
+void AppendU64(std::string* out, uint64_t value);
+void AppendBigEndian32(std::string* out, uint32_t value);
+void AppendBigEndian64(std::string* out, uint64_t value);
+void AppendVarint(std::string* out, uint64_t value);
+// A varint length, then the bytes.
+void AppendBytes(std::string* out, std::string_view bytes);
+
+// Reads from the front of a borrowed range. After the first failure every further read fails too,
+// so a caller may read a whole structure and ask once.
+class ByteReader {
+ public:
+  explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
+
+  uint8_t U8();
+  uint32_t U32();
+  uint64_t U64();
+  uint32_t BigEndian32();
+  uint64_t BigEndian64();
+  uint64_t Varint();
+  // A varint length and that many bytes, borrowed from the input.
+  std::string_view Bytes();
+  std::string_view Raw(size_t size);
+
+  bool ok() const { return ok_; }
+  // Everything was read, and nothing failed.
+  bool AtEnd() const { return ok_ && rest_.empty(); }
+  std::string_view rest() const { return rest_; }
+
+ private:
+  template <class T>
+  T Fixed();
+
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+}  // namespace eddy
