@@ -1,0 +1,68 @@
+// The one virtual seam of the store: an ordered map of byte strings per space, with atomic batches
+// and explicit durability. RocksDB is behind it in eddyd, a memory twin (which loses what was not
+// synced when it crashes) in tests and in the simulator.
+//
+// Threads: one thread owns an engine and calls everything; Get with Tier::kDisk and Sync may also
+// be called from other threads at the same time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace eddy::storage {
+
+// Column families.
+enum class Space : uint8_t { kData = 0, kHints = 1, kMeta = 2 };
+inline constexpr int kSpaces = 3;
+
+// How far a read may go: kCache answers from memory alone or says kNotCached.
+enum class Tier { kCache, kDisk };
+enum class Presence { kFound, kAbsent, kNotCached };
+
+// Whether a batch is written to the log at all. What is not logged is lost in a crash, whatever is
+// synced later.
+enum class Logging { kLogged, kUnlogged };
+
+struct Write {
+  Space space = Space::kData;
+  std::string key;
+  std::optional<std::string> value;  // nullopt removes the key
+};
+using WriteBatch = std::vector<Write>;
+
+struct EngineEstimate {
+  uint64_t data_keys = 0;   // records in Space::kData, tombstones of deleted keys included
+  uint64_t data_bytes = 0;  // on disk, or in memory where there is no disk
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // On kFound `*value` holds the bytes. An error is never "absent".
+  [[nodiscard]] virtual Result<Presence> Get(Space space, std::string_view key, Tier tier,
+                                             std::string* value) = 0;
+
+  // All of the batch or nothing. Visible to Get at once; durable only after a Sync that began
+  // later.
+  [[nodiscard]] virtual Status Write(const WriteBatch& batch, Logging logging) = 0;
+
+  // Everything logged before this call began is on disk when it returns. Any thread.
+  [[nodiscard]] virtual Status Sync() = 0;
+
+  // Visits [from, to) in key order (an empty `to` means the end) until `visit` returns false. Sees
+  // one consistent moment.
+  using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
+  [[nodiscard]] virtual Status Scan(Space space, std::string_view from, std::string_view to,
+                                    const Visitor& visit) = 0;
+
+  virtual EngineEstimate Estimate() = 0;
+};
+
+}  // namespace eddy::storage

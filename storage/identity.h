@@ -1,0 +1,66 @@
+// Who a data directory is: its cluster, its node, its actor and the counters leased to it. Read and
+// advanced once at every start, durably, before anything else happens.
+//
+// Rows of Space::kMeta (values in the canonical encoding):
+//   format            u32: version of everything on disk, kFormatVersion
+//   cluster           bytes: the cluster's name
+//   node              two u64: NodeId
+//   actor             ActorId and the end of its lease (u64); one row, so they never part
+//   clean             u64: where the history began; present only between a clean stop and the next
+//   start witness/<actor>   a lease that another node announced (node/actor_lease.h)
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "lattice/record.h"
+#include "storage/engine.h"
+
+namespace eddy::storage {
+
+inline constexpr uint32_t kFormatVersion = 1;
+
+// Counters are leased in blocks of this size: one durable write per so many dots, and as many
+// numbers lost per crash.
+inline constexpr uint64_t kLeaseBlock = uint64_t{1} << 20;
+
+// Counters (begin, end] that may be minted without asking the disk again. `boot` is a random number
+// of this start, which tells two twins of one directory apart.
+struct Lease {
+  ActorId actor;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  uint64_t boot = 0;
+
+  friend bool operator==(const Lease&, const Lease&) = default;
+};
+
+struct Identity {
+  std::string cluster;
+  NodeId node;
+  Lease lease;
+  lattice::History history;
+  std::map<ActorId, Lease> witnessed;
+};
+
+// Opens the identity of a directory, or founds it in an empty one, and takes a fresh lease; durable
+// on return. After an unclean stop the history begins with the new lease; after a clean one it goes
+// on. kWrongCluster: another cluster's or node's directory, or a format newer than ours; the text
+// says which and what to do.
+[[nodiscard]] Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId node,
+                                            Random* random);
+
+// Marks a clean stop, durably: nothing acknowledged or minted is missing from the store.
+[[nodiscard]] Status CloseIdentity(Engine* engine, lattice::History history);
+
+// The rows that the running node writes through PutMetaVerb.
+std::string ActorRowKey();
+std::string ActorRowValue(const Lease& lease);
+std::string WitnessRowKey(ActorId actor);
+std::string WitnessRowValue(const Lease& lease);
+
+}  // namespace eddy::storage

@@ -1,0 +1,129 @@
+// The store of one shard: verbs are values, executed in order on the thread that owns it, so
+// read-merge-write needs no lock. The writes of one turn form one batch; one sync covers every
+// commit before it; and a verb is acknowledged as durable only after the sync that covers it.
+//
+//   Execute(verb)* ──▶ applied results (the joined record: send it to the other replicas now)
+//   Commit()       ──▶ one write to the engine; durable results of verbs that do not wait for a
+//   sync Synced(n)      ──▶ durable results of every commit up to the n-th
+//
+// The caller decides when to sync: eddyd's sync thread runs one sync while the next batches are
+// applied, the simulator lets virtual time pass and crashes in between.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/status.h"
+#include "lattice/record.h"
+#include "storage/engine.h"
+
+namespace eddy::storage {
+
+// When a write is acknowledged, and so what a crash of the whole machine may take.
+enum class Durability : uint8_t {
+  kSync = 1,    // on disk
+  kOs = 2,      // in the log of the operating system: survives the process, not the machine
+  kMemory = 3,  // not logged: survives nothing until the engine flushes
+};
+
+// Reads the record. Result: kApplied with the record.
+struct ReadVerb {};
+
+// A write coordinated here: Record::Put on what is stored. Results: kApplied with the joined
+// record, then kDurable. kConflict if the stored record or `seen` already holds the sibling's actor
+// at or beyond its counter: the actor has a twin, or the context is forged; nothing was written.
+struct PutVerb {
+  std::optional<lattice::CausalContext> seen;  // nullopt: all that this replica holds
+  lattice::Sibling sibling;
+  lattice::History history;
+};
+
+// A delete coordinated here: Record::Delete. Results as for PutVerb. Deleting what was never seen
+// writes nothing.
+struct DeleteVerb {
+  std::optional<lattice::CausalContext> seen;  // nullopt: all that this replica holds
+};
+
+// A record from another replica: Record::Join. Result: kDurable only. Where nothing changes nothing
+// is written, but the result still waits for the sync that covers what is stored.
+struct JoinVerb {
+  std::string record;  // encoded
+};
+
+// A row of Space::kMeta, always synced. Result: kDurable only.
+struct PutMetaVerb {
+  std::string value;
+};
+
+struct StoreVerb {
+  uint64_t id = 0;  // the caller's; comes back in every result
+  std::string key;  // encoded record key (storage/key.h), or a meta row's name
+  Durability durability = Durability::kSync;
+  std::variant<ReadVerb, PutVerb, DeleteVerb, JoinVerb, PutMetaVerb> action;
+};
+
+enum class Stage : uint8_t { kApplied, kDurable };
+
+struct StoreResult {
+  uint64_t id = 0;
+  Stage stage = Stage::kApplied;
+  // The encoded record (empty: absent) where the stage carries one. After an error at either stage
+  // no further result follows, and an error of a writing verb means that this store may have
+  // forgotten something: its history ends.
+  Result<std::string> record;
+};
+
+class Store {
+ public:
+  // Does not own `engine`, which must outlive it.
+  explicit Store(Engine* engine) : engine_(engine) {}
+
+  // Executes one verb and appends its immediate result, if it has one. With Tier::kCache, returns
+  // false and leaves `verb` untouched when the record is not in memory: fetch it elsewhere
+  // (Engine::Get with Tier::kDisk warms the cache), keep later verbs of the same key waiting, then
+  // execute again with Tier::kDisk.
+  [[nodiscard]] bool Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* results);
+
+  // Writes what Execute staged, as one batch per logging class, and appends the durable results
+  // that need no sync. Returns the number of this commit, for Synced; the same number as before
+  // when nothing waits for a sync.
+  uint64_t Commit(std::vector<StoreResult>* results);
+
+  // A sync that began after commit `commit` has ended with `status`: appends the results that
+  // waited for it.
+  void Synced(uint64_t commit, const Status& status, std::vector<StoreResult>* results);
+
+  // Verbs executed and not yet known durable: what a bound on memory is set on.
+  size_t waiting() const { return staged_.size() + unsynced_.size(); }
+
+ private:
+  struct Waiting {
+    uint64_t id;
+    Durability durability;
+    uint64_t commit;  // set when committed
+  };
+
+  // The stored record's bytes as this turn's earlier verbs left them; nullopt when not in memory.
+  Result<std::optional<std::string>> Load(const std::string& key, Tier tier);
+  void StageWrite(StoreVerb* verb, std::string encoded);
+
+  Engine* const engine_;
+
+  // The turn under way: batches by logging class, and what they hold by key, for verbs that follow
+  // on the same key.
+  WriteBatch logged_;
+  WriteBatch unlogged_;
+  std::unordered_map<std::string, std::string> turn_records_;  // lookup only
+  std::vector<Waiting> staged_;
+
+  // Committed, waiting for a sync; in commit order.
+  std::deque<Waiting> unsynced_;
+  uint64_t commits_ = 0;
+};
+
+}  // namespace eddy::storage

@@ -1,0 +1,51 @@
+// A frame: what the native and the peer door exchange over TCP.
+//
+//   length   u32  bytes of payload that follow the header, without padding
+//   kind     u32  what the payload is (FrameKind); unknown kinds are refused
+//   checksum u64  XXH3-64 of the payload, seeded with kind and length
+//   payload       a FlatBuffer
+//   padding       zeros to a multiple of 8, so that every frame in an aligned buffer is aligned, as
+//   FlatBuffers need
+//
+// All little-endian. A length over the limit of the connection is refused before anything is
+// allocated for it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace eddy::wire {
+
+inline constexpr size_t kFrameHeaderBytes = 16;
+inline constexpr size_t kFrameAlignment = 8;
+
+// Numbers are stable: they are the protocol.
+enum class FrameKind : uint32_t {
+  kHello = 1,          // first frame of either side, both doors
+  kClientRequest = 2,  // native door
+  kClientReply = 3,
+  kStatusRequest = 4,
+  kStatusReply = 5,
+  kPeerMessage = 6,  // peer door
+  kRefusal = 7,      // an error, then the connection closes
+};
+
+struct Frame {
+  FrameKind kind;
+  std::string_view payload;  // borrowed from the input, 8-byte aligned if the input was
+  size_t size;               // of the whole frame: how much of the input it took
+};
+
+// The frame at the front of `input`; nullopt when more bytes are needed. kTooLarge, kCorruption:
+// the stream cannot be trusted any more, close it.
+[[nodiscard]] Result<std::optional<Frame>> ParseFrame(std::string_view input,
+                                                      size_t payload_bytes_max);
+
+// Appends header, payload and padding.
+void AppendFrame(FrameKind kind, std::string_view payload, std::string* out);
+
+}  // namespace eddy::wire

@@ -1,0 +1,97 @@
+// What nodes say to each other, as plain values. `op` is the sender's name for an operation and
+// comes back in the reply; a reply to an op that is no more is late, not wrong. Records travel
+// encoded (storage/record_codec.h) and keys as record keys (storage/key.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/hash.h"
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "wire/client_message.h"
+
+namespace eddy::wire {
+
+struct ReadRequest {
+  uint64_t op = 0;
+  std::string key;
+  // What the coordinator holds already: a replica with the same record answers "same" without
+  // sending it.
+  std::optional<Digest> have;
+  Duration budget{};  // time left before the answer is of no use
+
+  friend bool operator==(const ReadRequest&, const ReadRequest&) = default;
+};
+
+struct ReadReply {
+  uint64_t op = 0;
+  std::optional<Error> error;
+  bool same = false;
+  std::string record;  // empty: absent (or same)
+
+  friend bool operator==(const ReadReply&, const ReadReply&) = default;
+};
+
+// Join this record, and say when it is durable.
+struct WriteRequest {
+  uint64_t op = 0;  // 0: a repair that wants no reply
+  std::string key;
+  std::string record;
+  uint8_t durability = 1;  // storage::Durability
+  Duration budget{};
+
+  friend bool operator==(const WriteRequest&, const WriteRequest&) = default;
+};
+
+struct WriteReply {
+  uint64_t op = 0;
+  std::optional<Error> error;
+
+  friend bool operator==(const WriteReply&, const WriteReply&) = default;
+};
+
+// A request that reached a node which is no replica of its key; the receiver coordinates it and
+// never forwards again.
+struct ForwardRequest {
+  uint64_t op = 0;
+  ClientRequest request;
+
+  friend bool operator==(const ForwardRequest&, const ForwardRequest&) = default;
+};
+
+struct ForwardReply {
+  uint64_t op = 0;
+  ClientReply reply;
+
+  friend bool operator==(const ForwardReply&, const ForwardReply&) = default;
+};
+
+// "I have leased the counters (begin, end] of this actor": the receiver keeps it durably, and so
+// can tell later when a copy or an old backup of the sender's directory claims counters that were
+// given out before (node/actor_lease.h).
+struct LeaseAnnouncement {
+  uint64_t op = 0;
+  ActorId actor;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  uint64_t boot = 0;
+
+  friend bool operator==(const LeaseAnnouncement&, const LeaseAnnouncement&) = default;
+};
+
+struct LeaseAnswer {
+  uint64_t op = 0;
+  // False: somebody else leased from `begin` on; the actor must not be used any more.
+  bool granted = false;
+
+  friend bool operator==(const LeaseAnswer&, const LeaseAnswer&) = default;
+};
+
+using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
+                                 ForwardReply, LeaseAnnouncement, LeaseAnswer>;
+
+}  // namespace eddy::wire
