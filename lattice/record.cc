@@ -63,11 +63,10 @@ void Record::DropSeen(const CausalContext& seen) {
 const Sibling* Record::LastWriter(WallTime now) const {
   const Sibling* last = nullptr;
   for (const Sibling& sibling : siblings_) {
-    if (sibling.ExpiredAt(now)) continue;
     // Siblings are in dot order, so >= lets the greater dot win a tie of timestamps.
     if (last == nullptr || sibling.timestamp >= last->timestamp) last = &sibling;
   }
-  return last;
+  return last != nullptr && last->ExpiredAt(now) ? nullptr : last;
 }
 
 std::optional<Record> Record::FromParts(CausalContext context, std::vector<Sibling> siblings) {

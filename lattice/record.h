@@ -70,9 +70,9 @@ class Record {
   // survives it. Mints no dot, so deleting twice is deleting once.
   void Delete(const CausalContext& seen);
 
-  // The sibling that a reader of an `lww` bucket gets: the greatest (timestamp, dot) of those not
-  // expired; null when there is none. Time decides here only because siblings are concurrent by
-  // construction.
+  // The sibling that a reader of an `lww` bucket gets: the greatest by (timestamp, dot); null when
+  // there is none, or when it has expired (what it won over does not come back). Time decides here
+  // only because siblings are concurrent by construction.
   const Sibling* LastWriter(WallTime now) const;
 
   friend bool operator==(const Record&, const Record&) = default;

@@ -1,0 +1,38 @@
+// What the node wants done: its only way to act. The shell sends, stores and replies; the simulator
+// does the same on virtual time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+#include "storage/store.h"
+#include "wire/client_message.h"
+#include "wire/peer_message.h"
+
+namespace eddy::node {
+
+struct Send {
+  NodeId to;
+  wire::PeerMessage message;
+};
+
+struct ClientAnswer {
+  uint64_t ticket;  // as given to Node::Submit
+  wire::ClientReply reply;
+};
+
+struct Effects {
+  std::vector<Send> sends;
+  std::vector<storage::StoreVerb> verbs;
+  std::vector<ClientAnswer> answers;
+
+  bool empty() const { return sends.empty() && verbs.empty() && answers.empty(); }
+  void clear() {
+    sends.clear();
+    verbs.clear();
+    answers.clear();
+  }
+};
+
+}  // namespace eddy::node
