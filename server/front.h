@@ -1,0 +1,28 @@
+// What a door needs of the node behind it: submit a request and get its reply, and look at the
+// node. Doors know nothing else, so each is tested against a front made of ten lines. Loop thread
+// only.
+#pragma once
+
+#include <functional>
+
+#include "base/time.h"
+#include "ring/layout.h"
+#include "wire/client_message.h"
+#include "wire/hello.h"
+
+namespace eddy::server {
+
+class Front {
+ public:
+  using Done = std::move_only_function<void(wire::ClientReply)>;
+
+  virtual ~Front() = default;
+  // `done` is called exactly once, never from inside Submit. A door whose client has left drops
+  // what it gets then.
+  virtual void Submit(wire::ClientRequest request, Done done) = 0;
+  virtual wire::NodeStatus Status() = 0;
+  virtual const ring::Layout& layout() = 0;
+  virtual Now now() = 0;
+};
+
+}  // namespace eddy::server

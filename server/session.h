@@ -1,0 +1,35 @@
+// One connection's protocol, without its socket: bytes in, bytes out. The TCP side owns the socket
+// and the buffers, applies the limits on them, and calls the session; tests feed a session by hand,
+// at every byte boundary. Loop thread only.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace eddy::server {
+
+// Where a session's output goes. Outlives the session.
+class Outlet {
+ public:
+  virtual ~Outlet() = default;
+  // Appended bytes leave with the others of this turn, in one write.
+  virtual std::string* out() = 0;
+  // Sends what was appended, then closes. The session gets no further calls but its destructor.
+  virtual void CloseAfterFlush() = 0;
+  // Call when a reply was appended outside Consume, or when Consume could go on now with bytes it
+  // left behind.
+  virtual void Wake() = 0;
+};
+
+class Session {
+ public:
+  virtual ~Session() = default;
+  // Takes as much of `input` (8-byte aligned at its start) as it can use now and returns how many
+  // bytes that was. What is left comes again, with more behind it; a session that has enough in
+  // flight takes nothing until it wakes.
+  virtual size_t Consume(std::string_view input) = 0;
+};
+
+}  // namespace eddy::server
