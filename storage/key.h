@@ -12,12 +12,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
 #include "base/status.h"
 
 namespace eddy::storage {
-
-inline constexpr size_t kBucketBytesMax = 255;
-inline constexpr size_t kKeyBytesMax = 64 * 1024;
 
 enum class RecordKind : uint8_t { kWhole = 0 };
 
@@ -27,7 +25,7 @@ struct RecordKey {
   std::string_view key;     // 1 to kKeyBytesMax bytes
 };
 
-// Requires lengths within the limits: doors check them with CheckKey.
+// Requires lengths within the limits: doors check them with CheckKey (base/limits.h).
 std::string EncodeKey(const RecordKey& key);
 
 // The parts, borrowed from `encoded`. kCorruption for anything EncodeKey would not have written.
@@ -35,8 +33,5 @@ std::string EncodeKey(const RecordKey& key);
 
 // The first 8 bytes, which every encoded key has.
 uint64_t TokenOfKey(std::string_view encoded);
-
-// kInvalidArgument or kTooLarge, naming the limit, for a bucket or key that no record can have.
-[[nodiscard]] Status CheckKey(std::string_view bucket, std::string_view key);
 
 }  // namespace eddy::storage
