@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include "base/limits.h"
+
 namespace eddy::node {
 
 namespace {
@@ -59,7 +61,7 @@ BucketTable::BucketTable() {
 }
 
 Status BucketTable::Set(const std::string& bucket, const BucketProperties& properties) {
-  if (auto ok = storage::CheckKey(bucket, "k"); !ok) return ok;
+  if (auto ok = CheckKey(bucket, "k"); !ok) return ok;
   if (auto quorum = ResolveQuorum(properties, {}, properties.n); !quorum) {
     return std::unexpected(
         Error{quorum.error().code, fmt::format("bucket {}: {}", bucket, quorum.error().text)});

@@ -39,7 +39,6 @@ struct NodeOptions {
   Duration lease_wait = std::chrono::seconds(1);
   size_t operations_max = 64 * 1024;       // in flight; beyond: kBusy
   size_t recent_requests_max = 64 * 1024;  // remembered for retries
-  size_t siblings_max = 100;  // per key; a put that has seen none of them is then refused
   size_t value_bytes_max = 16 * 1024 * 1024;
   storage::Durability durability = storage::Durability::kSync;
 };

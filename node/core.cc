@@ -1,0 +1,508 @@
+#include "node/core.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "ring/token.h"
+#include "storage/key.h"
+#include "wire/context_token.h"
+
+namespace eddy::node {
+
+namespace {
+
+ring::MemberIndex IndexOfSelf(const ring::Layout& layout, NodeId id) {
+  const auto index = layout.IndexOf(id);
+  CHECK(index.has_value());  // the shell refuses to start a node that is not in its layout
+  return *index;
+}
+
+bool IsDurability(uint8_t value) {
+  return value >= static_cast<uint8_t>(storage::Durability::kSync) &&
+         value <= static_cast<uint8_t>(storage::Durability::kMemory);
+}
+
+}  // namespace
+
+Node::Core::Core(NodeOptions options, BucketTable buckets, ring::Layout the_layout,
+                 storage::Identity identity, Random random)
+    : layout(std::move(the_layout)),
+      peers(layout.members().size()),
+      lease(identity.lease, identity.history),
+      options_(options),
+      buckets_(std::move(buckets)),
+      self_(IndexOfSelf(layout, identity.node)),
+      random_(random),
+      operations_(options_.operations_max, static_cast<uint32_t>(random_.Next())),
+      recent_(options_.recent_requests_max),
+      witnesses_(layout.members().size()),
+      announcement_(random_.Next()),
+      witnessed_(std::move(identity.witnessed)) {
+  peers.Up(self_);
+}
+
+template <class Op, class Begin>
+void Node::Core::Start(uint64_t id, Op op, Begin begin) {
+  Op& placed = std::get<Op>(operations_.Insert(std::move(op)));
+  const bool ended = begin(placed);
+  if constexpr (std::is_same_v<Op, PutOp>) RememberOutcome(placed);
+  if (ended) operations_.Erase(id);
+}
+
+template <class Op, class Run>
+void Node::Core::With(uint64_t id, Run run) {
+  Operation* operation = operations_.Find(id);
+  Op* op = operation == nullptr ? nullptr : std::get_if<Op>(operation);
+  if (op == nullptr) {
+    counters.Add(Count::kLateReplies);
+    return;
+  }
+  const bool ended = run(*op);
+  if constexpr (std::is_same_v<Op, PutOp>) RememberOutcome(*op);
+  if (ended) operations_.Erase(id);
+}
+
+// --- Requests
+// ---------------------------------------------------------------------------------------------------
+
+void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest request) {
+  OpContext context = Context(now);
+  const auto refuse = [&](Error error) { AnswerError(context, origin, std::move(error), 0, 0); };
+  if (std::string_view reason; !Ready(&reason)) {
+    return refuse({Code::kUnavailable, fmt::format("nothing done: this node is starting ({}); try "
+                                                   "again in a moment, or another node",
+                                                   reason)});
+  }
+  if (auto ok = CheckKey(request.bucket, request.key); !ok) return refuse(ok.error());
+  const ring::Token token = ring::TokenOf(request.bucket, request.key);
+  const ring::PartitionId partition = layout.PartitionOf(token);
+  const BucketProperties& bucket = buckets_.Find(request.bucket);
+  const auto quorum = ResolveQuorum(bucket, request.quorum, layout.Walk(partition).size());
+  if (!quorum) return refuse(quorum.error());
+  if (operations_.full()) {
+    counters.Add(Count::kRefusedBusy);
+    return refuse({Code::kBusy, fmt::format("nothing done: {} operations are in flight on this "
+                                            "node; slow down, or try another node",
+                                            operations_.size())});
+  }
+  const Duration wait = request.deadline == Duration{}
+                            ? options_.deadline_default
+                            : std::min(request.deadline, options_.deadline_max);
+  const MonotonicTime deadline = now.monotonic + wait;
+  const auto replicas = layout.PreferenceList(partition, quorum->n);
+  const uint64_t op = operations_.NextId();
+  if (std::ranges::find(replicas, self_) == replicas.end()) {
+    if (origin.forwarder) {
+      return refuse({Code::kUnavailable, "nothing done: not a replica of this key"});
+    }
+    return Start(op, ForwardOp(op, origin, std::move(request), deadline, replicas),
+                 [&](ForwardOp& forward) { return forward.Begin(context); });
+  }
+  Coordination coordination{
+      .op = op,
+      .origin = origin,
+      .bucket = std::move(request.bucket),
+      .client_key = std::move(request.key),
+      .key = {},
+      .quorum = *quorum,
+      .conflict = bucket.conflict,
+      .durability = bucket.durability.value_or(options_.durability),
+      .deadline = deadline,
+      .replicas = replicas,
+  };
+  coordination.key =
+      storage::EncodeKey({token.value, coordination.bucket, coordination.client_key});
+  if (const auto* get = std::get_if<wire::GetAction>(&request.action)) {
+    return Start(op, GetOp(std::move(coordination), get->all_siblings),
+                 [&](GetOp& read) { return read.Begin(context); });
+  }
+  CoordinateWrite(context, std::move(coordination), std::move(request));
+}
+
+void Node::Core::CoordinateWrite(OpContext& context, Coordination coordination,
+                                 wire::ClientRequest request) {
+  if (RecogniseRetry(context, coordination)) return;
+  if (auto* put = std::get_if<wire::PutAction>(&request.action)) {
+    BeginPut(context, std::move(coordination), std::move(*put));
+  } else {
+    BeginDelete(context, std::move(coordination), std::get<wire::DeleteAction>(request.action));
+  }
+}
+
+bool Node::Core::RecogniseRetry(OpContext& context, const Coordination& coordination) {
+  RecentWrite* recent = recent_.Find(coordination.origin.request);
+  if (recent == nullptr) return false;
+  counters.Add(Count::kRetriesRecognised);
+  switch (recent->state) {
+    case RecentWrite::State::kUnderWay:
+      std::get<PutOp>(*operations_.Find(recent->op)).AddOrigin(coordination.origin);
+      break;
+    case RecentWrite::State::kDone:
+      Answer(
+          context, coordination.origin,
+          wire::ClientReply{
+              .needed = recent->needed, .answered = recent->answered, .context = recent->context});
+      break;
+    case RecentWrite::State::kUnknown:
+      recent->state = RecentWrite::State::kUnderWay;
+      recent->op = coordination.op;
+      Start(coordination.op, PutOp(coordination),
+            [&](PutOp& put) { return put.BeginAgain(context); });
+      break;
+  }
+  return true;
+}
+
+void Node::Core::BeginPut(OpContext& context, Coordination coordination, wire::PutAction action) {
+  const Origin origin = coordination.origin;
+  const auto refuse = [&](Error error) { AnswerError(context, origin, std::move(error), 0, 0); };
+  if (action.value.size() > options_.value_bytes_max) {
+    return refuse(
+        {Code::kTooLarge, fmt::format("nothing written: the value has {} bytes, the limit is {} "
+                                      "(value_bytes_max)",
+                                      action.value.size(), options_.value_bytes_max)});
+  }
+  std::optional<lattice::CausalContext> seen;
+  if (!action.context.empty() || coordination.conflict == Conflict::kSiblings) {
+    auto decoded =
+        wire::DecodeContextToken(action.context, coordination.bucket, coordination.client_key);
+    if (!decoded) return refuse(decoded.error());
+    seen = std::move(*decoded);
+    if (seen->LastOf(lease.actor()).last > lease.last_minted()) {
+      return refuse({Code::kInvalidArgument,
+                     "nothing written: the context claims writes that were never made; read the "
+                     "key and use the context of that reply"});
+    }
+  }
+  const auto counter = lease.Mint();
+  if (!counter) {
+    return refuse({Code::kBusy, "nothing written: this node is leasing counters; try again"});
+  }
+  lattice::Sibling sibling{.dot = {lease.actor(), *counter},
+                           .timestamp = clock_.Tick(context.now.wall),
+                           .expires_at = action.expires_at,
+                           .value = std::move(action.value)};
+  const auto& bucket = buckets_.Find(coordination.bucket);
+  if (sibling.expires_at == lattice::Sibling::kNever && bucket.ttl.count() > 0) {
+    sibling.expires_at = context.now.wall + bucket.ttl;
+  }
+  std::string shown;
+  if (seen) {
+    // What the writer has seen now: what it said, and its own write.
+    lattice::CausalContext after = *seen;
+    after.Add({lease.actor(), *counter - 1, *counter});
+    shown = wire::EncodeContextToken(after, coordination.bucket, coordination.client_key);
+  }
+  const uint64_t op = coordination.op;
+  recent_.Begin(origin.request, op);
+  Start(op, PutOp(std::move(coordination)), [&](PutOp& put) {
+    return put.BeginPut(context,
+                        storage::PutVerb{std::move(seen), std::move(sibling), lease.history()},
+                        std::move(shown));
+  });
+}
+
+void Node::Core::BeginDelete(OpContext& context, Coordination coordination,
+                             const wire::DeleteAction& action) {
+  storage::DeleteVerb verb;
+  if (!action.context.empty()) {
+    auto seen =
+        wire::DecodeContextToken(action.context, coordination.bucket, coordination.client_key);
+    if (!seen) return AnswerError(context, coordination.origin, seen.error(), 0, 0);
+    verb.seen = std::move(*seen);
+  }
+  const uint64_t op = coordination.op;
+  recent_.Begin(coordination.origin.request, op);
+  Start(op, PutOp(std::move(coordination)),
+        [&](PutOp& put) { return put.BeginDelete(context, std::move(verb)); });
+}
+
+void Node::Core::RememberOutcome(const PutOp& op) {
+  if (op.outcome() == PutOp::Outcome::kOpen) return;
+  RecentWrite* recent = recent_.Find(op.request());
+  if (recent == nullptr || recent->state != RecentWrite::State::kUnderWay) return;
+  switch (op.outcome()) {
+    case PutOp::Outcome::kOpen:
+      break;
+    case PutOp::Outcome::kNotDone:
+      recent_.Forget(op.request());
+      break;
+    case PutOp::Outcome::kUnknown:
+      recent->state = RecentWrite::State::kUnknown;
+      break;
+    case PutOp::Outcome::kDone:
+      *recent = RecentWrite{RecentWrite::State::kDone, recent->op, op.needed(), op.answered(),
+                            op.shown_context()};
+  }
+}
+
+// --- Messages
+// ---------------------------------------------------------------------------------------------------
+
+void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
+  const auto peer = layout.IndexOf(from);
+  if (!peer || *peer == self_) {
+    counters.Add(Count::kRefusedMalformed);
+    return;
+  }
+  OpContext context = Context(now);
+  std::visit([&](auto& body) { Handle(context, *peer, std::move(body)); }, message);
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ReadRequest request) {
+  if (!storage::DecodeKey(request.key)) {
+    counters.Add(Count::kRefusedMalformed);
+  } else if (request.budget <= Duration{}) {
+    counters.Add(Count::kDroppedTooLate);
+  } else if (operations_.full()) {
+    counters.Add(Count::kRefusedBusy);
+    context.Send(from, wire::ReadReply{.op = request.op,
+                                       .error = Error{Code::kBusy, "too many operations"},
+                                       .same = false,
+                                       .record = {}});
+  } else {
+    const uint64_t op = operations_.NextId();
+    operations_.Insert(ServedRead(context, op, from, std::move(request)));
+  }
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::WriteRequest request) {
+  if (!storage::DecodeKey(request.key) || !IsDurability(request.durability)) {
+    counters.Add(Count::kRefusedMalformed);
+  } else if (request.budget <= Duration{}) {
+    counters.Add(Count::kDroppedTooLate);
+  } else if (operations_.full()) {
+    counters.Add(Count::kRefusedBusy);
+    context.Send(from, wire::WriteReply{.op = request.op,
+                                        .error = Error{Code::kBusy, "too many operations"}});
+  } else {
+    const uint64_t op = operations_.NextId();
+    operations_.Insert(ServedWrite(context, op, from, std::move(request)));
+  }
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ReadReply reply) {
+  With<GetOp>(reply.op, [&](GetOp& op) { return op.OnReadReply(context, from, std::move(reply)); });
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from, const wire::WriteReply& reply) {
+  Operation* operation = operations_.Find(reply.op);
+  if (operation != nullptr && std::holds_alternative<GetOp>(*operation)) {
+    With<GetOp>(reply.op, [&](GetOp& op) { return op.OnWriteReply(context, from, reply); });
+  } else {
+    With<PutOp>(reply.op, [&](PutOp& op) { return op.OnWriteReply(context, from, reply); });
+  }
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ForwardRequest request) {
+  if (request.request.deadline <= Duration{}) {
+    counters.Add(Count::kDroppedTooLate);
+    return;
+  }
+  const Origin origin{.forwarder = from, .id = request.op, .request = request.request.id};
+  Coordinate(context.now, origin, std::move(request.request));
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ForwardReply reply) {
+  With<ForwardOp>(
+      reply.op, [&](ForwardOp& op) { return op.OnForwardReply(context, from, std::move(reply)); });
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from,
+                        const wire::LeaseAnnouncement& announced) {
+  const storage::Lease lease_of_peer{announced.actor, announced.begin, announced.end,
+                                     announced.boot};
+  const auto known = witnessed_.find(announced.actor);
+  const bool free =
+      announced.actor != lease.actor() &&
+      LeaseIsFree(known == witnessed_.end() ? nullptr : &known->second, lease_of_peer);
+  if (!free) {
+    counters.Add(Count::kLeasesRefused);
+    context.Send(from, wire::LeaseAnswer{.op = announced.op, .granted = false});
+    return;
+  }
+  // Without room to remember there is no answer: the peer goes on after a while without this
+  // witness.
+  if (operations_.full() || (known == witnessed_.end() && witnessed_.size() >= kWitnessedMax)) {
+    return counters.Add(Count::kRefusedBusy);
+  }
+  // Before it is durable: of two twins that announce at once only the first may hear yes.
+  witnessed_.insert_or_assign(announced.actor, lease_of_peer);
+  const uint64_t op = operations_.NextId();
+  operations_.Insert(ServedLease(context, op, from, announced));
+}
+
+void Node::Core::Handle(OpContext& context, ring::MemberIndex from,
+                        const wire::LeaseAnswer& answer) {
+  if (answer.op != announcement_) return counters.Add(Count::kLateReplies);
+  if (!answer.granted) return LoseActor(context);
+  witnesses_[from.value].granted = true;
+  ConfirmLease(context.now);
+}
+
+// --- Storage
+// ----------------------------------------------------------------------------------------------------
+
+void Node::Core::Complete(Now now, storage::StoreResult result) {
+  OpContext context = Context(now);
+  bool lost_actor = false;
+  if (!result.record) {
+    const Code code = result.record.error().code;
+    counters.Add(Count::kStoreErrors);
+    // A twin wrote under our actor's name.
+    lost_actor = code == Code::kConflict;
+    // Whatever else failed may be something that this store has now forgotten. What was refused
+    // unread is not.
+    if (!lost_actor && code != Code::kBusy) {
+      counters.Add(Count::kHistoriesBegun);
+      lease.BeginHistory();
+    }
+  }
+  const uint64_t id = result.id;
+  if (Operation* operation = operations_.Find(id)) {
+    bool ended = false;
+    if (auto* row = std::get_if<LeaseRow>(operation)) {
+      ended = true;
+      if (result.record) {
+        lease.Extend(row->lease);
+        AnnounceLeaseToAll(context);
+      } else {
+        lease.ExtendFailed();
+      }
+    } else if (auto* put = std::get_if<PutOp>(operation)) {
+      ended = put->OnStore(context, std::move(result));
+      RememberOutcome(*put);
+    } else if (auto* get = std::get_if<GetOp>(operation)) {
+      ended = get->OnStore(context, std::move(result));
+    } else if (auto* read = std::get_if<ServedRead>(operation)) {
+      ended = read->OnStore(context, std::move(result));
+    } else if (auto* write = std::get_if<ServedWrite>(operation)) {
+      ended = write->OnStore(context, std::move(result));
+    } else if (auto* witness = std::get_if<ServedLease>(operation)) {
+      ended = witness->OnStore(context, std::move(result));
+    }
+    if (ended) operations_.Erase(id);
+  }
+  if (lost_actor) LoseActor(context);
+}
+
+// --- Peers and time
+// ---------------------------------------------------------------------------------------------
+
+void Node::Core::PeerUp(Now now, ring::MemberIndex peer) {
+  OpContext context = Context(now);
+  peers.Up(peer);
+  AnnounceLease(context, peer);
+}
+
+void Node::Core::PeerDown(Now now, ring::MemberIndex peer) {
+  OpContext context = Context(now);
+  peers.Down(peer);
+  operations_.EraseIf([&](Operation& operation) {
+    if (auto* get = std::get_if<GetOp>(&operation)) return get->OnPeerDown(context, peer);
+    if (auto* forward = std::get_if<ForwardOp>(&operation)) {
+      return forward->OnPeerDown(context, peer);
+    }
+    if (auto* put = std::get_if<PutOp>(&operation)) {
+      const bool ended = put->OnPeerDown(context, peer);
+      RememberOutcome(*put);
+      return ended;
+    }
+    return false;
+  });
+}
+
+void Node::Core::Tick(Now now) {
+  OpContext context = Context(now);
+  if (!started_at_) started_at_ = now.monotonic;
+  operations_.EraseIf([&](Operation& operation) {
+    if (auto* get = std::get_if<GetOp>(&operation)) return get->OnTick(context);
+    if (auto* forward = std::get_if<ForwardOp>(&operation)) return forward->OnTick(context);
+    if (auto* put = std::get_if<PutOp>(&operation)) {
+      const bool ended = put->OnTick(context);
+      RememberOutcome(*put);
+      return ended;
+    }
+    return false;
+  });
+  RenewLease(context);
+  for (uint16_t i = 0; i < witnesses_.size(); ++i) {
+    const ring::MemberIndex member{i};
+    const Witness& witness = witnesses_[i];
+    const bool due = !witness.granted && now.monotonic >= witness.announced_at + kAnnounceEvery;
+    if (due && member != self_ && peers.Reachable(member)) AnnounceLease(context, member);
+  }
+  ConfirmLease(now);
+}
+
+// --- The lease
+// --------------------------------------------------------------------------------------------------
+
+void Node::Core::RenewLease(OpContext& context) {
+  if (operations_.full()) return;
+  const auto block = lease.WantsBlock();
+  if (!block) return;
+  const uint64_t op = operations_.NextId();
+  operations_.Insert(LeaseRow{*block});
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = op,
+                         .key = storage::ActorRowKey(),
+                         .action = storage::PutMetaVerb{storage::ActorRowValue(*block)}});
+}
+
+void Node::Core::AnnounceLease(OpContext& context, ring::MemberIndex to) {
+  const storage::Lease& held = lease.lease();
+  if (held.end == 0) return;  // a new actor whose first block is not durable yet
+  witnesses_[to.value].announced_at = context.now.monotonic;
+  context.Send(to, wire::LeaseAnnouncement{.op = announcement_,
+                                           .actor = held.actor,
+                                           .begin = held.begin,
+                                           .end = held.end,
+                                           .boot = held.boot});
+}
+
+void Node::Core::AnnounceLeaseToAll(OpContext& context) {
+  ++announcement_;
+  for (uint16_t i = 0; i < witnesses_.size(); ++i) {
+    witnesses_[i].granted = false;
+    const ring::MemberIndex member{i};
+    if (member != self_ && peers.Reachable(member)) AnnounceLease(context, member);
+  }
+}
+
+void Node::Core::LoseActor(OpContext& context) {
+  counters.Add(Count::kActorsTaken);
+  lease.TakeNewActor(&random_);
+  ++announcement_;
+  for (Witness& witness : witnesses_) witness.granted = false;
+  RenewLease(context);
+}
+
+void Node::Core::ConfirmLease(Now now) {
+  if (confirmed_ || !started_at_ || lease.lease().end == 0) return;
+  bool all = true;
+  bool all_reachable = true;
+  for (uint16_t i = 0; i < witnesses_.size(); ++i) {
+    const ring::MemberIndex member{i};
+    if (member == self_ || witnesses_[i].granted) continue;
+    all = false;
+    if (peers.Reachable(member)) all_reachable = false;
+  }
+  // Those that cannot be reached are waited for a little, those that can but do not answer a little
+  // more.
+  const Duration waited = now.monotonic - *started_at_;
+  confirmed_ =
+      all || (all_reachable && waited >= options_.lease_wait) || waited >= 3 * options_.lease_wait;
+}
+
+bool Node::Core::Ready(std::string_view* reason) const {
+  if (!confirmed_) *reason = "waiting for the other members to confirm its lease";
+  return confirmed_;
+}
+
+}  // namespace eddy::node

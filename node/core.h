@@ -1,0 +1,118 @@
+// The inside of a Node: the table of operations, and who handles what. See node/node.h for the
+// contract.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/hybrid_clock.h"
+#include "node/actor_lease.h"
+#include "node/forward_op.h"
+#include "node/get_op.h"
+#include "node/node.h"
+#include "node/operation.h"
+#include "node/operation_table.h"
+#include "node/put_op.h"
+#include "node/recent_requests.h"
+#include "node/served_op.h"
+
+namespace eddy::node {
+
+class Node::Core {
+ public:
+  Core(NodeOptions options, BucketTable buckets, ring::Layout layout, storage::Identity identity,
+       Random random);
+
+  void Coordinate(Now now, const Origin& origin, wire::ClientRequest request);
+  void Receive(Now now, NodeId from, wire::PeerMessage message);
+  void Complete(Now now, storage::StoreResult result);
+  void PeerUp(Now now, ring::MemberIndex peer);
+  void PeerDown(Now now, ring::MemberIndex peer);
+  void Tick(Now now);
+
+  bool Ready(std::string_view* reason) const;
+
+  Effects effects;
+  const ring::Layout layout;
+  NodeCounters counters;
+  Peers peers;
+  ActorLease lease;
+
+  size_t operations() const { return operations_.size(); }
+  NodeId id() const { return layout.member(self_).id; }
+
+ private:
+  // A new block of the lease on its way to the disk.
+  struct LeaseRow {
+    storage::Lease lease;
+  };
+  using Operation =
+      std::variant<GetOp, PutOp, ForwardOp, ServedRead, ServedWrite, ServedLease, LeaseRow>;
+
+  // What a member has said of our lease.
+  struct Witness {
+    bool granted = false;
+    MonotonicTime announced_at;
+  };
+
+  static constexpr Duration kAnnounceEvery = std::chrono::milliseconds(250);
+  static constexpr size_t kWitnessedMax = 4096;
+
+  OpContext Context(Now now) {
+    return OpContext{now, options_, layout, self_, peers, counters, clock_, effects};
+  }
+
+  void Handle(OpContext& context, ring::MemberIndex from, wire::ReadRequest request);
+  void Handle(OpContext& context, ring::MemberIndex from, wire::ReadReply reply);
+  void Handle(OpContext& context, ring::MemberIndex from, wire::WriteRequest request);
+  void Handle(OpContext& context, ring::MemberIndex from, const wire::WriteReply& reply);
+  void Handle(OpContext& context, ring::MemberIndex from, wire::ForwardRequest request);
+  void Handle(OpContext& context, ring::MemberIndex from, wire::ForwardReply reply);
+  void Handle(OpContext& context, ring::MemberIndex from, const wire::LeaseAnnouncement& announced);
+  void Handle(OpContext& context, ring::MemberIndex from, const wire::LeaseAnswer& answer);
+
+  void CoordinateWrite(OpContext& context, Coordination coordination, wire::ClientRequest request);
+  // A retry of a write that is known: true if it was dealt with.
+  bool RecogniseRetry(OpContext& context, const Coordination& coordination);
+  void BeginPut(OpContext& context, Coordination coordination, wire::PutAction action);
+  void BeginDelete(OpContext& context, Coordination coordination, const wire::DeleteAction& action);
+
+  // Puts an operation into the table under the id it was made with, runs its first step and erases
+  // it if it ended.
+  template <class Op, class Begin>
+  void Start(uint64_t id, Op op, Begin begin);
+  // Runs a handler on an operation of type Op; one that is gone or another kind makes the message
+  // late.
+  template <class Op, class Run>
+  void With(uint64_t id, Run run);
+  // After any handler of a write: what retries will be told.
+  void RememberOutcome(const PutOp& op);
+
+  void RenewLease(OpContext& context);
+  void AnnounceLease(OpContext& context, ring::MemberIndex to);
+  void AnnounceLeaseToAll(OpContext& context);
+  void LoseActor(OpContext& context);
+  void ConfirmLease(Now now);
+
+  const NodeOptions options_;
+  const BucketTable buckets_;
+  const ring::MemberIndex self_;
+  Random random_;
+  HybridClock clock_;
+
+  OperationTable<Operation> operations_;
+  RecentRequests recent_;
+
+  // Our lease as the others see it, by member.
+  std::vector<Witness> witnesses_;
+  uint64_t announcement_;  // names the lease announced last; an answer to another one says nothing
+  std::optional<MonotonicTime> started_at_;
+  bool confirmed_ = false;
+
+  // The others' leases as we have witnessed them.
+  std::map<ActorId, storage::Lease> witnessed_;
+};
+
+}  // namespace eddy::node

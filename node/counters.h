@@ -1,0 +1,62 @@
+// What a node counts. A list, so that every counter has one stable name and shows wherever counters
+// are shown.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace eddy::node {
+
+enum class Count : uint8_t {
+  kGets,
+  kPuts,
+  kDeletes,
+  kForwards,
+  kNotDone,
+  kUnknownOutcomes,
+  kReadTimeouts,
+  kReadsDiverged,
+  kReadRepairs,
+  kHedges,
+  kLateReplies,
+  kRetriesRecognised,
+  kReplicaReads,
+  kReplicaReadsSame,
+  kReplicaWrites,
+  kDroppedTooLate,
+  kRefusedBusy,
+  kRefusedMalformed,
+  kStoreErrors,
+  kHistoriesBegun,
+  kLeasesGranted,
+  kLeasesRefused,
+  kActorsTaken,
+};
+
+inline constexpr std::array<std::string_view, 23> kCountNames = {
+    "gets",           "puts",
+    "deletes",        "forwards",
+    "not_done",       "unknown_outcomes",
+    "read_timeouts",  "reads_diverged",
+    "read_repairs",   "hedges",
+    "late_replies",   "retries_recognised",
+    "replica_reads",  "replica_reads_same",
+    "replica_writes", "dropped_too_late",
+    "refused_busy",   "refused_malformed",
+    "store_errors",   "histories_begun",
+    "leases_granted", "leases_refused",
+    "actors_taken",
+};
+
+class NodeCounters {
+ public:
+  void Add(Count count, uint64_t by = 1) { values_[static_cast<size_t>(count)] += by; }
+  uint64_t Get(Count count) const { return values_[static_cast<size_t>(count)]; }
+  const std::array<uint64_t, kCountNames.size()>& values() const { return values_; }
+
+ private:
+  std::array<uint64_t, kCountNames.size()> values_{};
+};
+
+}  // namespace eddy::node

@@ -1,0 +1,77 @@
+#include "node/forward_op.h"
+
+#include <algorithm>
+
+namespace eddy::node {
+
+ForwardOp::ForwardOp(uint64_t op, Origin origin, wire::ClientRequest request,
+                     MonotonicTime deadline, std::span<const ring::MemberIndex> replicas)
+    : op_(op),
+      origin_(origin),
+      request_(std::move(request)),
+      deadline_(deadline),
+      replicas_(replicas) {}
+
+bool ForwardOp::TryNext(OpContext& context) {
+  const auto untried = [&](ring::MemberIndex member) {
+    return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
+  };
+  auto next = std::ranges::find_if(replicas_, [&](ring::MemberIndex member) {
+    return untried(member) && !context.peers.Silent(member);
+  });
+  if (next == replicas_.end()) next = std::ranges::find_if(replicas_, untried);
+  if (next == replicas_.end()) {
+    return GiveUp(context, Error{Code::kUnavailable,
+                                 "nothing done: no replica of this key can be reached from this "
+                                 "node; try another node"});
+  }
+  tried_.push_back(*next);
+  context.counters.Add(Count::kForwards);
+  wire::ClientRequest request = request_;
+  request.deadline = context.Left(deadline_);
+  context.Send(*next, wire::ForwardRequest{.op = op_, .request = std::move(request)});
+  return false;
+}
+
+bool ForwardOp::OnForwardReply(OpContext& context, ring::MemberIndex from,
+                               wire::ForwardReply reply) {
+  if (from != tried_.back()) return false;
+  const auto& error = reply.reply.error;
+  const bool not_done = error && (error->code == Code::kUnavailable || error->code == Code::kBusy);
+  const bool others = std::ranges::any_of(replicas_, [&](ring::MemberIndex member) {
+    return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
+  });
+  if (not_done && others) return TryNext(context);
+  Answer(context, origin_, std::move(reply.reply));
+  return true;
+}
+
+bool ForwardOp::OnPeerDown(OpContext& context, ring::MemberIndex peer) {
+  if (peer != tried_.back()) return false;
+  if (!request_.IsWrite()) return TryNext(context);
+  return GiveUp(context,
+                Error{Code::kUnknownOutcome,
+                      "the connection to the replica that was writing broke; the write may "
+                      "be stored: read it, or retry with the same request id"});
+}
+
+bool ForwardOp::OnTick(OpContext& context) {
+  if (context.now.monotonic < deadline_) return false;
+  context.peers.LeftUnanswered(tried_.back());
+  if (request_.IsWrite()) {
+    return GiveUp(context,
+                  Error{Code::kUnknownOutcome,
+                        "the deadline passed before the replica that was writing answered; "
+                        "the write may be stored: read it, or retry with the same request "
+                        "id"});
+  }
+  return GiveUp(context,
+                Error{Code::kTimeout, "the deadline passed before a replica answered; try again"});
+}
+
+bool ForwardOp::GiveUp(OpContext& context, Error error) {
+  AnswerError(context, origin_, std::move(error), 0, 0);
+  return true;
+}
+
+}  // namespace eddy::node

@@ -1,0 +1,37 @@
+// A request that reached a node which is no replica of its key: it is handed to one that is
+// (Dynamo, section 5), which coordinates it. A replica that is known not to have done it is
+// followed by the next; a write whose replica fell silent is not tried elsewhere, since that could
+// make two dots of one request.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "node/operation.h"
+
+namespace eddy::node {
+
+class ForwardOp {
+ public:
+  ForwardOp(uint64_t op, Origin origin, wire::ClientRequest request, MonotonicTime deadline,
+            std::span<const ring::MemberIndex> replicas);
+
+  // True from any of these: the operation has ended.
+  bool Begin(OpContext& context) { return TryNext(context); }
+  bool OnForwardReply(OpContext& context, ring::MemberIndex from, wire::ForwardReply reply);
+  bool OnPeerDown(OpContext& context, ring::MemberIndex peer);
+  bool OnTick(OpContext& context);
+
+ private:
+  bool TryNext(OpContext& context);
+  bool GiveUp(OpContext& context, Error error);
+
+  uint64_t op_;
+  Origin origin_;
+  wire::ClientRequest request_;
+  MonotonicTime deadline_;
+  std::span<const ring::MemberIndex> replicas_;  // borrowed from the layout
+  std::vector<ring::MemberIndex> tried_;         // the last of them is asked now
+};
+
+}  // namespace eddy::node

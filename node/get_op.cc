@@ -1,0 +1,278 @@
+#include "node/get_op.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "storage/record_codec.h"
+#include "wire/context_token.h"
+
+namespace eddy::node {
+
+GetOp::GetOp(Coordination coordination, bool all_siblings)
+    : coordination_(std::move(coordination)), all_siblings_(all_siblings) {}
+
+bool GetOp::Begin(OpContext& context) {
+  context.counters.Add(Count::kGets);
+  Ask(context, PlaceOf(context.self));
+  return false;
+}
+
+bool GetOp::OnStore(OpContext& context, storage::StoreResult result) {
+  const size_t self = PlaceOf(context.self);
+  Replica& replica = replicas_[self];
+  if (result.stage == storage::Stage::kDurable) {
+    // Our own share of writing back.
+    if (replica.writing_back) WrittenBack(self, result.record.has_value());
+    return Progress(context);
+  }
+  // An error here is never "not found": the others are asked instead.
+  const bool taken = result.record && Take(self, std::move(*result.record));
+  replica.state = taken ? State::kAnswered : State::kFailed;
+  said_ = replica.holds;
+  return Progress(context);
+}
+
+bool GetOp::OnReadReply(OpContext& context, ring::MemberIndex from, wire::ReadReply reply) {
+  const size_t place = PlaceOf(from);
+  if (place == coordination_.replicas.size()) return false;
+  Replica& replica = replicas_[place];
+  if (replica.state != State::kAsked) return false;
+  context.peers.Answered(from, context.now.monotonic - replica.asked_at);
+  bool taken = !reply.error;
+  if (taken && reply.same) {
+    replica.holds = said_;
+  } else if (taken) {
+    taken = Take(place, std::move(reply.record));
+  }
+  replica.state = taken ? State::kAnswered : State::kFailed;
+  return Progress(context);
+}
+
+bool GetOp::OnWriteReply(OpContext& context, ring::MemberIndex from,
+                         const wire::WriteReply& reply) {
+  const size_t place = PlaceOf(from);
+  if (place == coordination_.replicas.size() || !replicas_[place].writing_back) return false;
+  WrittenBack(place, !reply.error);
+  return Progress(context);
+}
+
+bool GetOp::OnPeerDown(OpContext& context, ring::MemberIndex peer) {
+  const size_t place = PlaceOf(peer);
+  if (place == coordination_.replicas.size()) return false;
+  Replica& replica = replicas_[place];
+  if (replica.state == State::kAsked) replica.state = State::kFailed;
+  if (replica.writing_back) WrittenBack(place, false);
+  return Progress(context);
+}
+
+bool GetOp::OnTick(OpContext& context) {
+  if (context.now.monotonic >= coordination_.deadline) {
+    if (phase_ != Phase::kAnswered) {
+      AnswerWith(context,
+                 Error{Code::kTimeout,
+                       phase_ == Phase::kReading
+                           ? "the deadline passed before enough replicas answered; try again"
+                           : "the replicas differ and the deadline passed before enough of them "
+                             "were repaired; try again"});
+    }
+    return true;
+  }
+  if (phase_ != Phase::kReading || context.now.monotonic < hedge_at_) return false;
+  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
+    const ring::MemberIndex member = coordination_.replicas[place];
+    if (replicas_[place].state == State::kAsked && member != context.self) {
+      context.peers.LeftUnanswered(member);
+    }
+  }
+  if (const auto next = NextToAsk(context)) {
+    context.counters.Add(Count::kHedges);
+    Ask(context, *next);
+  }
+  hedge_at_ = context.now.monotonic + context.options.hedge_max;
+  return Progress(context);
+}
+
+void GetOp::WrittenBack(size_t place, bool done) {
+  Replica& replica = replicas_[place];
+  replica.writing_back = false;
+  replica.holds = replica.sent;
+  // One that cannot be written to is not asked to hold the join again.
+  if (!done) replica.state = State::kFailed;
+}
+
+size_t GetOp::PlaceOf(ring::MemberIndex member) const {
+  return static_cast<size_t>(std::ranges::find(coordination_.replicas, member) -
+                             coordination_.replicas.begin());
+}
+
+size_t GetOp::CountOf(State state) const {
+  return static_cast<size_t>(std::ranges::count(
+      std::span(replicas_).first(coordination_.replicas.size()), state, &Replica::state));
+}
+
+size_t GetOp::HoldersOfJoin() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      std::span(replicas_).first(coordination_.replicas.size()), [&](const Replica& replica) {
+        return replica.state == State::kAnswered && replica.holds == digest_;
+      }));
+}
+
+std::optional<size_t> GetOp::NextToAsk(const OpContext& context) const {
+  std::optional<size_t> best;
+  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
+    const ring::MemberIndex member = coordination_.replicas[place];
+    if (replicas_[place].state != State::kIdle || !context.peers.Reachable(member)) continue;
+    // In the order of the preference list, those who answer before those who have fallen silent.
+    if (!context.peers.Silent(member)) return place;
+    if (!best) best = place;
+  }
+  return best;
+}
+
+void GetOp::Ask(OpContext& context, size_t place) {
+  Replica& replica = replicas_[place];
+  replica.state = State::kAsked;
+  replica.asked_at = context.now.monotonic;
+  if (coordination_.replicas[place] == context.self) {
+    context.effects.verbs.push_back(storage::StoreVerb{.id = coordination_.op,
+                                                       .key = coordination_.key,
+                                                       .durability = coordination_.durability,
+                                                       .action = storage::ReadVerb{}});
+    hedge_at_ = context.now.monotonic + context.options.hedge_max;
+    return;
+  }
+  std::optional<Digest> have;
+  if (replicas_[PlaceOf(context.self)].state == State::kAnswered) have = said_;
+  context.Send(coordination_.replicas[place],
+               wire::ReadRequest{.op = coordination_.op,
+                                 .key = coordination_.key,
+                                 .have = have,
+                                 .budget = context.Left(coordination_.deadline)});
+  hedge_at_ = context.now.monotonic + HedgeAfter(context);
+}
+
+Duration GetOp::HedgeAfter(const OpContext& context) const {
+  Duration slowest{};
+  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
+    if (replicas_[place].state != State::kAsked) continue;
+    slowest = std::max(slowest, context.peers.AnswerTime(coordination_.replicas[place]));
+  }
+  return std::clamp(slowest * 4, context.options.hedge_min, context.options.hedge_max);
+}
+
+bool GetOp::Take(size_t place, std::string record) {
+  const Digest digest = storage::RecordDigest(record);
+  replicas_[place].holds = digest;
+  if (join_ && digest == digest_) return true;
+  auto theirs = storage::DecodeRecord(record);
+  if (!theirs) return false;
+  if (!join_) {
+    join_ = std::move(*theirs);
+    encoded_ = std::move(record);
+    digest_ = digest;
+    return true;
+  }
+  join_->Join(*theirs);
+  encoded_ = storage::EncodeRecord(*join_);
+  digest_ = storage::RecordDigest(encoded_);
+  return true;
+}
+
+void GetOp::RepairAllBehind(OpContext& context, bool wait) {
+  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
+    const Replica& replica = replicas_[place];
+    const bool behind =
+        replica.state == State::kAnswered && !replica.writing_back && replica.holds != digest_;
+    if (behind) Repair(context, place, wait);
+  }
+}
+
+void GetOp::Repair(OpContext& context, size_t place, bool wait) {
+  context.counters.Add(Count::kReadRepairs);
+  Replica& replica = replicas_[place];
+  replica.writing_back = wait;
+  replica.sent = digest_;
+  // Nobody waits for a late repair, so nobody hears if it is lost: the next read finds the
+  // difference again.
+  if (!wait) replica.holds = digest_;
+  const uint64_t op = wait ? coordination_.op : 0;
+  const ring::MemberIndex member = coordination_.replicas[place];
+  if (member == context.self) {
+    context.effects.verbs.push_back(storage::StoreVerb{.id = op,
+                                                       .key = coordination_.key,
+                                                       .durability = coordination_.durability,
+                                                       .action = storage::JoinVerb{encoded_}});
+  } else {
+    context.Send(member,
+                 wire::WriteRequest{.op = op,
+                                    .key = coordination_.key,
+                                    .record = encoded_,
+                                    .durability = static_cast<uint8_t>(coordination_.durability),
+                                    .budget = context.options.deadline_max});
+  }
+}
+
+bool GetOp::Progress(OpContext& context) {
+  const size_t needed = coordination_.quorum.r;
+  if (phase_ == Phase::kReading) {
+    while (CountOf(State::kAnswered) + CountOf(State::kAsked) < needed) {
+      const auto next = NextToAsk(context);
+      if (!next) {
+        AnswerWith(
+            context,
+            Error{Code::kUnavailable,
+                  fmt::format("r = {} replicas are needed, {} answered and no other of {} "
+                              "can be reached; start the others or ask for a smaller r",
+                              needed, CountOf(State::kAnswered), coordination_.replicas.size())});
+        return true;
+      }
+      Ask(context, *next);
+    }
+    if (CountOf(State::kAnswered) < needed) return false;
+    if (HoldersOfJoin() < CountOf(State::kAnswered)) context.counters.Add(Count::kReadsDiverged);
+    phase_ = Phase::kWritingBack;
+  }
+  if (phase_ == Phase::kWritingBack) {
+    if (needed > 1 && HoldersOfJoin() < needed) {
+      RepairAllBehind(context, true);
+      if (CountOf(State::kAnswered) >= needed) return false;
+      AnswerWith(context, Error{Code::kUnavailable,
+                                "the replicas differ, and too few of them could be repaired to "
+                                "show what they hold; try again"});
+      return true;
+    }
+    AnswerJoin(context);
+    phase_ = Phase::kAnswered;
+  }
+  RepairAllBehind(context, false);
+  return CountOf(State::kAsked) == 0 && std::ranges::none_of(replicas_, &Replica::writing_back);
+}
+
+void GetOp::AnswerJoin(OpContext& context) {
+  wire::ClientReply reply;
+  reply.needed = coordination_.quorum.r;
+  reply.answered = static_cast<uint8_t>(CountOf(State::kAnswered));
+  reply.context =
+      wire::EncodeContextToken(join_->context(), coordination_.bucket, coordination_.client_key);
+  const auto show = [&](const lattice::Sibling& sibling) {
+    context.clock.Observe(sibling.timestamp, context.now.wall);
+    reply.siblings.push_back(
+        wire::ShownSibling{sibling.dot, sibling.timestamp, sibling.expires_at, sibling.value});
+  };
+  if (coordination_.conflict == Conflict::kLastWriter && !all_siblings_) {
+    if (const auto* winner = join_->LastWriter(context.now.wall)) show(*winner);
+  } else {
+    for (const lattice::Sibling& sibling : join_->siblings()) {
+      if (!sibling.ExpiredAt(context.now.wall)) show(sibling);
+    }
+  }
+  Answer(context, coordination_.origin, std::move(reply));
+}
+
+void GetOp::AnswerWith(OpContext& context, Error error) {
+  AnswerError(context, coordination_.origin, std::move(error), coordination_.quorum.r,
+              static_cast<uint8_t>(CountOf(State::kAnswered)));
+}
+
+}  // namespace eddy::node

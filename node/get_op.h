@@ -1,0 +1,85 @@
+// A read under way at its coordinator (Dynamo, section 4.5), with read repair (section 5).
+//
+//   Begin ── read here ──▶ ask r - 1 others, saying what we hold ──▶ r answered ──▶ all the same:
+//   answer
+//                            │ slow: hedge to one more                  │
+//                            │ failed: ask the next                     └▶ they differ: join; write
+//                            the join back until r ▼ replicas hold it; answer
+//                          no more to ask: not done                      then use late replies too,
+//                          and repair whoever
+//                                                                        is behind, until the
+//                                                                        deadline
+//
+// Writing back before the answer keeps what a quorum read has shown from vanishing when its writer
+// died half-way. A read with r = 1 makes no such promise and repairs afterwards only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/hash.h"
+#include "lattice/record.h"
+#include "node/operation.h"
+#include "storage/store.h"
+
+namespace eddy::node {
+
+class GetOp {
+ public:
+  GetOp(Coordination coordination, bool all_siblings);
+
+  // True from any of these: the operation has ended.
+  bool Begin(OpContext& context);
+  bool OnStore(OpContext& context, storage::StoreResult result);
+  bool OnReadReply(OpContext& context, ring::MemberIndex from, wire::ReadReply reply);
+  bool OnWriteReply(OpContext& context, ring::MemberIndex from, const wire::WriteReply& reply);
+  bool OnPeerDown(OpContext& context, ring::MemberIndex peer);
+  bool OnTick(OpContext& context);
+
+ private:
+  enum class Phase : uint8_t { kReading, kWritingBack, kAnswered };
+  enum class State : uint8_t { kIdle, kAsked, kAnswered, kFailed };
+
+  struct Replica {
+    State state = State::kIdle;
+    bool writing_back = false;  // was sent a join, and the answer waits for its acknowledgement
+    MonotonicTime asked_at;
+    Digest holds;  // of its record, once it answered
+    Digest sent;   // of the join that it was sent last
+  };
+
+  size_t PlaceOf(ring::MemberIndex member) const;
+  size_t CountOf(State state) const;
+  size_t HoldersOfJoin() const;
+  // The best replica not asked yet that can be reached; nullopt if there is none.
+  std::optional<size_t> NextToAsk(const OpContext& context) const;
+  void Ask(OpContext& context, size_t place);
+  // What the replica at `place` holds: joins it. False if it cannot be decoded.
+  bool Take(size_t place, std::string record);
+  // Sends the join to every replica that answered and is behind; `wait`: the answer waits for them.
+  void RepairAllBehind(OpContext& context, bool wait);
+  void Repair(OpContext& context, size_t place, bool wait);
+  void WrittenBack(size_t place, bool done);
+  bool Progress(OpContext& context);
+  void AnswerJoin(OpContext& context);
+  void AnswerWith(OpContext& context, Error error);
+  Duration HedgeAfter(const OpContext& context) const;
+
+  Coordination coordination_;
+  const bool all_siblings_;
+  Phase phase_ = Phase::kReading;
+  std::array<Replica, ring::kWalkMax> replicas_{};  // by place in the preference list
+  MonotonicTime hedge_at_;
+
+  // What this node read here, and said to the others that it holds.
+  Digest said_;
+
+  // The join of all answers so far, its encoding and the digest of that; nullopt before the first.
+  std::optional<lattice::Record> join_;
+  std::string encoded_;
+  Digest digest_;
+};
+
+}  // namespace eddy::node

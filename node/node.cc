@@ -1,0 +1,64 @@
+#include "node/node.h"
+
+#include <utility>
+
+#include "node/core.h"
+
+namespace eddy::node {
+
+Node::Node(NodeOptions options, BucketTable buckets, ring::Layout layout,
+           storage::Identity identity, Random random)
+    : core_(std::make_unique<Core>(options, std::move(buckets), std::move(layout),
+                                   std::move(identity), random)) {}
+Node::~Node() = default;
+
+void Node::Submit(Now now, uint64_t ticket, wire::ClientRequest request) {
+  const Origin origin{.forwarder = std::nullopt, .id = ticket, .request = request.id};
+  core_->Coordinate(now, origin, std::move(request));
+}
+
+void Node::Receive(Now now, NodeId from, wire::PeerMessage message) {
+  core_->Receive(now, from, std::move(message));
+}
+
+void Node::Complete(Now now, storage::StoreResult result) {
+  core_->Complete(now, std::move(result));
+}
+
+void Node::PeerUp(Now now, NodeId peer) {
+  if (const auto index = core_->layout.IndexOf(peer)) core_->PeerUp(now, *index);
+}
+
+void Node::PeerDown(Now now, NodeId peer) {
+  if (const auto index = core_->layout.IndexOf(peer)) core_->PeerDown(now, *index);
+}
+
+void Node::Tick(Now now) { core_->Tick(now); }
+
+void Node::TakeEffects(Effects* effects) {
+  effects->clear();
+  std::swap(*effects, core_->effects);
+}
+
+bool Node::Ready(std::string_view* reason) const { return core_->Ready(reason); }
+lattice::History Node::history() const { return core_->lease.history(); }
+size_t Node::operations_in_flight() const { return core_->operations(); }
+const ring::Layout& Node::layout() const { return core_->layout; }
+NodeId Node::id() const { return core_->id(); }
+ActorId Node::actor() const { return core_->lease.actor(); }
+
+bool Node::Reachable(NodeId peer) const {
+  const auto index = core_->layout.IndexOf(peer);
+  return index && core_->peers.Reachable(*index);
+}
+
+std::vector<wire::Counter> Node::Counters() const {
+  std::vector<wire::Counter> counters;
+  counters.reserve(kCountNames.size());
+  for (size_t i = 0; i < kCountNames.size(); ++i) {
+    counters.push_back({std::string(kCountNames[i]), core_->counters.values()[i]});
+  }
+  return counters;
+}
+
+}  // namespace eddy::node

@@ -1,0 +1,67 @@
+// What every operation shares. An operation is a small value in the node's table: a request under
+// way, waiting for results and replies. Its handlers run to completion, emit effects through the
+// context, and return whether it has ended; nothing ever calls back into an operation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/hybrid_clock.h"
+#include "base/time.h"
+#include "node/bucket.h"
+#include "node/counters.h"
+#include "node/effects.h"
+#include "node/node.h"
+#include "node/peers.h"
+#include "ring/layout.h"
+
+namespace eddy::node {
+
+// What handlers may look at and act through; lives for one call.
+struct OpContext {
+  Now now;
+  const NodeOptions& options;
+  const ring::Layout& layout;
+  ring::MemberIndex self;
+  Peers& peers;
+  NodeCounters& counters;
+  HybridClock& clock;
+  Effects& effects;
+
+  void Send(ring::MemberIndex to, wire::PeerMessage message) {
+    effects.sends.push_back(node::Send{layout.member(to).id, std::move(message)});
+  }
+  Duration Left(MonotonicTime deadline) const { return deadline - now.monotonic; }
+};
+
+// Who asked: a client of this node, or a node that forwarded a client's request.
+struct Origin {
+  std::optional<ring::MemberIndex> forwarder;
+  uint64_t id = 0;         // the client's ticket, or the forwarder's operation
+  RequestId request = {};  // goes back in the reply
+};
+
+void Answer(OpContext& context, const Origin& origin, wire::ClientReply reply);
+// An answer that carries an error; counts its class.
+void AnswerError(OpContext& context, const Origin& origin, Error error, uint8_t needed,
+                 uint8_t answered);
+
+// What coordinating needs to know of a request, settled before the operation begins.
+struct Coordination {
+  uint64_t op = 0;
+  Origin origin;
+  std::string bucket;
+  std::string client_key;
+  std::string key;  // encoded
+  Quorum quorum;
+  Conflict conflict = Conflict::kSiblings;
+  storage::Durability durability = storage::Durability::kSync;
+  MonotonicTime deadline;
+  // The preference list; borrowed from the layout, and this node is in it.
+  std::span<const ring::MemberIndex> replicas;
+};
+
+}  // namespace eddy::node

@@ -1,0 +1,45 @@
+// Writes that this coordinator has taken recently, by request id, so that a client's retry makes no
+// second dot (design, section 5). Bounded: the oldest are forgotten first.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+
+#include "base/ids.h"
+
+namespace eddy::node {
+
+struct RecentWrite {
+  enum class State : uint8_t {
+    kUnderWay,  // `op` runs
+    kDone,      // acknowledged
+    kUnknown,   // stored here, but not by as many as were needed: a retry replicates it again
+  };
+  State state = State::kUnderWay;
+  uint64_t op = 0;
+  // Of a write that is done: what its reply said.
+  uint8_t needed = 0;
+  uint8_t answered = 0;
+  std::string context;
+};
+
+class RecentRequests {
+ public:
+  explicit RecentRequests(size_t requests_max) : requests_max_(requests_max) {}
+
+  // Null for an id never seen, forgotten, or none.
+  RecentWrite* Find(RequestId id);
+  // Requires that `id` is not known; does nothing for the id none.
+  void Begin(RequestId id, uint64_t op);
+  // Nothing was done: a retry is a new write.
+  void Forget(RequestId id);
+
+ private:
+  const size_t requests_max_;
+  std::map<RequestId, RecentWrite> writes_;
+  std::deque<RequestId> in_order_;  // may name ids that Forget removed
+};
+
+}  // namespace eddy::node

@@ -1,0 +1,74 @@
+#include "node/served_op.h"
+
+#include "storage/identity.h"
+#include "storage/record_codec.h"
+
+namespace eddy::node {
+
+ServedRead::ServedRead(OpContext& context, uint64_t op, ring::MemberIndex from,
+                       wire::ReadRequest request)
+    : from_(from),
+      their_op_(request.op),
+      have_(request.have),
+      deadline_(context.now.monotonic + request.budget) {
+  context.counters.Add(Count::kReplicaReads);
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = op, .key = std::move(request.key), .action = storage::ReadVerb{}});
+}
+
+bool ServedRead::OnStore(OpContext& context, storage::StoreResult result) {
+  if (context.now.monotonic >= deadline_) {
+    context.counters.Add(Count::kDroppedTooLate);
+    return true;
+  }
+  wire::ReadReply reply{.op = their_op_};
+  if (!result.record) {
+    reply.error = result.record.error();
+  } else if (have_ && storage::RecordDigest(*result.record) == *have_) {
+    context.counters.Add(Count::kReplicaReadsSame);
+    reply.same = true;
+  } else {
+    reply.record = std::move(*result.record);
+  }
+  context.Send(from_, std::move(reply));
+  return true;
+}
+
+ServedWrite::ServedWrite(OpContext& context, uint64_t op, ring::MemberIndex from,
+                         wire::WriteRequest request)
+    : from_(from), their_op_(request.op) {
+  context.counters.Add(Count::kReplicaWrites);
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = op,
+                         .key = std::move(request.key),
+                         .durability = static_cast<storage::Durability>(request.durability),
+                         .action = storage::JoinVerb{std::move(request.record)}});
+}
+
+bool ServedWrite::OnStore(OpContext& context, storage::StoreResult result) {
+  if (their_op_ == 0) return true;  // a repair that nobody waits for
+  wire::WriteReply reply{.op = their_op_};
+  if (!result.record) reply.error = result.record.error();
+  context.Send(from_, std::move(reply));
+  return true;
+}
+
+ServedLease::ServedLease(OpContext& context, uint64_t op, ring::MemberIndex from,
+                         const wire::LeaseAnnouncement& announced)
+    : from_(from), their_op_(announced.op) {
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = op,
+                         .key = storage::WitnessRowKey(announced.actor),
+                         .action = storage::PutMetaVerb{storage::WitnessRowValue(
+                             {announced.actor, announced.begin, announced.end, announced.boot})}});
+}
+
+bool ServedLease::OnStore(OpContext& context, storage::StoreResult result) {
+  // A witness that cannot remember does not answer, and is asked again.
+  if (!result.record) return true;
+  context.counters.Add(Count::kLeasesGranted);
+  context.Send(from_, wire::LeaseAnswer{.op = their_op_, .granted = true});
+  return true;
+}
+
+}  // namespace eddy::node

@@ -1,0 +1,44 @@
+// What a replica does for a coordinator: read a record, join one, or witness a lease; then reply.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "node/operation.h"
+
+namespace eddy::node {
+
+class ServedRead {
+ public:
+  ServedRead(OpContext& context, uint64_t op, ring::MemberIndex from, wire::ReadRequest request);
+  bool OnStore(OpContext& context, storage::StoreResult result);
+
+ private:
+  ring::MemberIndex from_;
+  uint64_t their_op_;
+  std::optional<Digest> have_;
+  MonotonicTime deadline_;
+};
+
+class ServedWrite {
+ public:
+  ServedWrite(OpContext& context, uint64_t op, ring::MemberIndex from, wire::WriteRequest request);
+  bool OnStore(OpContext& context, storage::StoreResult result);
+
+ private:
+  ring::MemberIndex from_;
+  uint64_t their_op_;
+};
+
+class ServedLease {
+ public:
+  ServedLease(OpContext& context, uint64_t op, ring::MemberIndex from,
+              const wire::LeaseAnnouncement& announced);
+  bool OnStore(OpContext& context, storage::StoreResult result);
+
+ private:
+  ring::MemberIndex from_;
+  uint64_t their_op_;
+};
+
+}  // namespace eddy::node
