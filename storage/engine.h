@@ -53,8 +53,12 @@ class Engine {
   // later.
   [[nodiscard]] virtual Status Write(const WriteBatch& batch, Logging logging) = 0;
 
-  // Everything logged before this call began is on disk when it returns. Any thread.
+  // Everything logged before this call began is on disk when it returns, also what an earlier Sync
+  // failed to bring there. Any thread.
   [[nodiscard]] virtual Status Sync() = 0;
+
+  // Everything written, logged or not, is on disk when it returns. Slow: for a clean stop.
+  [[nodiscard]] virtual Status Flush() = 0;
 
   // Visits [from, to) in key order (an empty `to` means the end) until `visit` returns false. Sees
   // one consistent moment.

@@ -1,13 +1,14 @@
 // Who a data directory is: its cluster, its node, its actor and the counters leased to it. Read and
 // advanced once at every start, durably, before anything else happens.
 //
-// Rows of Space::kMeta (values in the canonical encoding):
+// Rows of Space::kMeta (values in the canonical encoding, sealed as records are):
+//
 //   format            u32: version of everything on disk, kFormatVersion
 //   cluster           bytes: the cluster's name
 //   node              two u64: NodeId
 //   actor             ActorId and the end of its lease (u64); one row, so they never part
-//   clean             u64: where the history began; present only between a clean stop and the next
-//   start witness/<actor>   a lease that another node announced (node/actor_lease.h)
+//   clean             u64: where the history began; only between a clean stop and the next start
+//   witness/<actor>   a lease that another node announced (node/actor_lease.h)
 #pragma once
 
 #include <cstdint>

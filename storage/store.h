@@ -3,8 +3,8 @@
 // commit before it; and a verb is acknowledged as durable only after the sync that covers it.
 //
 //   Execute(verb)* ──▶ applied results (the joined record: send it to the other replicas now)
-//   Commit()       ──▶ one write to the engine; durable results of verbs that do not wait for a
-//   sync Synced(n)      ──▶ durable results of every commit up to the n-th
+//   Commit()       ──▶ one write to the engine; durable results of verbs that wait for no sync
+//   Synced(n)      ──▶ durable results of every commit up to the n-th
 //
 // The caller decides when to sync: eddyd's sync thread runs one sync while the next batches are
 // applied, the simulator lets virtual time pass and crashes in between.
@@ -102,6 +102,10 @@ class Store {
   size_t waiting() const { return staged_.size() + unsynced_.size(); }
 
  private:
+  struct StagedWrite {
+    Write write;
+    Logging logging;
+  };
   struct Waiting {
     uint64_t id;
     Durability durability;
@@ -110,20 +114,26 @@ class Store {
 
   // The stored record's bytes as this turn's earlier verbs left them; nullopt when not in memory.
   Result<std::optional<std::string>> Load(const std::string& key, Tier tier);
-  void StageWrite(StoreVerb* verb, std::string encoded);
+  void StageRecord(const std::string& key, std::string encoded, Logging logging);
+  Status WriteTurn();
 
   Engine* const engine_;
 
-  // The turn under way: batches by logging class, and what they hold by key, for verbs that follow
-  // on the same key.
-  WriteBatch logged_;
-  WriteBatch unlogged_;
-  std::unordered_map<std::string, std::string> turn_records_;  // lookup only
+  // The turn under way: what it writes, one write a record, and which write is whose, for verbs
+  // that follow on the same key; and the verbs that wait for it.
+  std::vector<StagedWrite> turn_;
+  std::unordered_map<std::string, size_t> turn_records_;  // lookup only
   std::vector<Waiting> staged_;
 
   // Committed, waiting for a sync; in commit order.
   std::deque<Waiting> unsynced_;
   uint64_t commits_ = 0;
+
+  // Something was written that is not in the log, so a sync does not cover every stored record.
+  bool wrote_unlogged_ = false;
+
+  WriteBatch logged_batch_;  // scratch
+  WriteBatch unlogged_batch_;
 };
 
 }  // namespace eddy::storage

@@ -1,0 +1,254 @@
+#include "storage/identity.h"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/bytes.h"
+#include "storage/record_codec.h"
+
+namespace eddy::storage {
+
+namespace {
+
+constexpr std::string_view kFormatRow = "format";
+constexpr std::string_view kClusterRow = "cluster";
+constexpr std::string_view kNodeRow = "node";
+constexpr std::string_view kActorRow = "actor";
+constexpr std::string_view kCleanRow = "clean";
+constexpr std::string_view kWitnessRows = "witness/";
+constexpr std::string_view kWitnessRowsEnd = "witness0";  // '0' follows '/'
+
+std::string Sealed(std::string_view key, std::string value) {
+  SealRecord(key, &value);
+  return value;
+}
+
+Write PutRow(std::string_view key, std::string value) {
+  return Write{Space::kMeta, std::string(key), Sealed(key, std::move(value))};
+}
+
+std::unexpected<Error> Damaged(std::string_view row) {
+  return Fail(Code::kCorruption,
+              fmt::format("the data directory's row '{}' is damaged: start this node with an empty "
+                          "directory and let the other replicas fill it",
+                          row));
+}
+
+Result<std::optional<std::string>> ReadRow(Engine* engine, std::string_view key) {
+  std::string value;
+  const Result<Presence> presence = engine->Get(Space::kMeta, key, Tier::kDisk, &value);
+  if (!presence.has_value()) return std::unexpected(presence.error());
+  if (*presence == Presence::kAbsent) return std::nullopt;
+  if (!UnsealRecord(key, &value).has_value()) return Damaged(key);
+  return value;
+}
+
+// A row that every directory of this format has.
+Result<std::string> ReadNeededRow(Engine* engine, std::string_view key) {
+  Result<std::optional<std::string>> value = ReadRow(engine, key);
+  if (!value.has_value()) return std::unexpected(value.error());
+  if (!value->has_value()) return Damaged(key);
+  return **std::move(value);
+}
+
+Result<bool> HoldsAnything(Engine* engine) {
+  bool holds = false;
+  for (const Space space : {Space::kData, Space::kHints, Space::kMeta}) {
+    const Status scanned = engine->Scan(space, "", "", [&](std::string_view, std::string_view) {
+      holds = true;
+      return false;
+    });
+    if (!scanned.has_value()) return std::unexpected(scanned.error());
+  }
+  return holds;
+}
+
+// Refuses a directory that is not this node's.
+Status CheckOwner(Engine* engine, const std::string& cluster, NodeId node) {
+  const Result<std::string> owner_cluster = ReadNeededRow(engine, kClusterRow);
+  if (!owner_cluster.has_value()) return std::unexpected(owner_cluster.error());
+  ByteReader cluster_reader(*owner_cluster);
+  const std::string_view owner_cluster_name = cluster_reader.Bytes();
+  if (!cluster_reader.AtEnd()) return Damaged(kClusterRow);
+  if (owner_cluster_name != cluster) {
+    return Fail(Code::kWrongCluster,
+                fmt::format("the data directory belongs to cluster '{}', not to '{}': correct the "
+                            "configured cluster, or give this node a directory of its own",
+                            owner_cluster_name, cluster));
+  }
+
+  const Result<std::string> owner_row = ReadNeededRow(engine, kNodeRow);
+  if (!owner_row.has_value()) return std::unexpected(owner_row.error());
+  ByteReader node_reader(*owner_row);
+  NodeId owner;
+  owner.high = node_reader.U64();
+  owner.low = node_reader.U64();
+  if (!node_reader.AtEnd()) return Damaged(kNodeRow);
+  if (owner != node) {
+    return Fail(Code::kWrongCluster,
+                fmt::format("the data directory belongs to node {}, and this is node {}: correct "
+                            "the configured node, or give it a directory of its own",
+                            owner.ToHex(), node.ToHex()));
+  }
+  return {};
+}
+
+// The row `format` comes first: the other rows may mean something else in a newer one.
+Result<bool> IsFounded(Engine* engine) {
+  const Result<std::optional<std::string>> row = ReadRow(engine, kFormatRow);
+  if (!row.has_value()) return std::unexpected(row.error());
+  if (!row->has_value()) {
+    const Result<bool> holds = HoldsAnything(engine);
+    if (!holds.has_value()) return std::unexpected(holds.error());
+    if (*holds) return Damaged(kFormatRow);
+    return false;
+  }
+  ByteReader reader(**row);
+  const uint32_t format = reader.U32();
+  if (!reader.AtEnd()) return Damaged(kFormatRow);
+  if (format != kFormatVersion) {
+    return Fail(Code::kWrongCluster,
+                fmt::format("the data directory has format {}, and this program reads format {}: "
+                            "start the version of Eddy that wrote it",
+                            format, kFormatVersion));
+  }
+  return true;
+}
+
+// The actor and the end of its lease, in `actor` and `end`.
+Status ReadActor(Engine* engine, Lease* lease) {
+  const Result<std::string> row = ReadNeededRow(engine, kActorRow);
+  if (!row.has_value()) return std::unexpected(row.error());
+  ByteReader reader(*row);
+  lease->actor.high = reader.U64();
+  lease->actor.low = reader.U64();
+  lease->end = reader.U64();
+  if (!reader.AtEnd()) return Damaged(kActorRow);
+  return {};
+}
+
+// Where the history began, if the last stop was a clean one.
+Result<std::optional<uint64_t>> ReadClean(Engine* engine) {
+  const Result<std::optional<std::string>> row = ReadRow(engine, kCleanRow);
+  if (!row.has_value()) return std::unexpected(row.error());
+  if (!row->has_value()) return std::nullopt;
+  ByteReader reader(**row);
+  const uint64_t begin = reader.U64();
+  if (!reader.AtEnd()) return Damaged(kCleanRow);
+  return begin;
+}
+
+Status ReadWitnessed(Engine* engine, std::map<ActorId, Lease>* witnessed) {
+  std::string damaged;
+  const Status scanned = engine->Scan(Space::kMeta, kWitnessRows, kWitnessRowsEnd,
+                                      [&](std::string_view key, std::string_view stored) {
+                                        const std::optional<ActorId> actor =
+                                            ActorId::FromHex(key.substr(kWitnessRows.size()));
+                                        std::string value(stored);
+                                        const bool sealed = UnsealRecord(key, &value).has_value();
+                                        ByteReader reader(value);
+                                        Lease lease;
+                                        lease.begin = reader.U64();
+                                        lease.end = reader.U64();
+                                        lease.boot = reader.U64();
+                                        if (!actor.has_value() || !sealed || !reader.AtEnd()) {
+                                          damaged = key;
+                                          return false;
+                                        }
+                                        lease.actor = *actor;
+                                        witnessed->emplace(*actor, lease);
+                                        return true;
+                                      });
+  if (!scanned.has_value()) return scanned;
+  if (!damaged.empty()) return Damaged(damaged);
+  return {};
+}
+
+}  // namespace
+
+Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId node,
+                              Random* random) {
+  const Result<bool> founded = IsFounded(engine);
+  if (!founded.has_value()) return std::unexpected(founded.error());
+
+  Identity identity{.cluster = cluster, .node = node, .lease = {}, .history = {}, .witnessed = {}};
+  Lease& lease = identity.lease;
+  std::optional<uint64_t> clean;
+  WriteBatch batch;
+  if (*founded) {
+    if (Status owner = CheckOwner(engine, cluster, node); !owner.has_value()) {
+      return std::unexpected(owner.error());
+    }
+    if (Status read = ReadActor(engine, &lease); !read.has_value()) {
+      return std::unexpected(read.error());
+    }
+    if (Status read = ReadWitnessed(engine, &identity.witnessed); !read.has_value()) {
+      return std::unexpected(read.error());
+    }
+    const Result<std::optional<uint64_t>> read = ReadClean(engine);
+    if (!read.has_value()) return std::unexpected(read.error());
+    clean = *read;
+  } else {
+    lease.actor = random->NextId<ActorId>();
+    std::string format;
+    AppendU32(&format, kFormatVersion);
+    batch.push_back(PutRow(kFormatRow, std::move(format)));
+    std::string name;
+    AppendBytes(&name, cluster);
+    batch.push_back(PutRow(kClusterRow, std::move(name)));
+    std::string owner;
+    AppendU64(&owner, node.high);
+    AppendU64(&owner, node.low);
+    batch.push_back(PutRow(kNodeRow, std::move(owner)));
+  }
+
+  lease.begin = lease.end;
+  lease.end = lease.begin + kLeaseBlock;
+  lease.boot = random->Next();
+  identity.history.begin = clean.value_or(lease.begin + 1);
+  batch.push_back(Write{Space::kMeta, ActorRowKey(), ActorRowValue(lease)});
+  // Gone in the same batch: a crash from here on is no clean stop.
+  batch.push_back(Write{Space::kMeta, std::string(kCleanRow), std::nullopt});
+  if (Status status = engine->Write(batch, Logging::kLogged); !status.has_value()) {
+    return std::unexpected(status.error());
+  }
+  if (Status status = engine->Sync(); !status.has_value()) return std::unexpected(status.error());
+  return identity;
+}
+
+Status CloseIdentity(Engine* engine, lattice::History history) {
+  // First what was not logged, so that the mark never precedes what it vouches for.
+  if (Status status = engine->Flush(); !status.has_value()) return status;
+  std::string begin;
+  AppendU64(&begin, history.begin);
+  if (Status status = engine->Write({PutRow(kCleanRow, std::move(begin))}, Logging::kLogged);
+      !status.has_value()) {
+    return status;
+  }
+  return engine->Sync();
+}
+
+std::string ActorRowKey() { return std::string(kActorRow); }
+
+std::string ActorRowValue(const Lease& lease) {
+  std::string value;
+  AppendU64(&value, lease.actor.high);
+  AppendU64(&value, lease.actor.low);
+  AppendU64(&value, lease.end);
+  return Sealed(kActorRow, std::move(value));
+}
+
+std::string WitnessRowKey(ActorId actor) { return std::string(kWitnessRows) + actor.ToHex(); }
+
+std::string WitnessRowValue(const Lease& lease) {
+  std::string value;
+  AppendU64(&value, lease.begin);
+  AppendU64(&value, lease.end);
+  AppendU64(&value, lease.boot);
+  return Sealed(WitnessRowKey(lease.actor), std::move(value));
+}
+
+}  // namespace eddy::storage

@@ -1,0 +1,128 @@
+#include "storage/record_codec.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace eddy::storage {
+
+namespace {
+
+using lattice::CausalContext;
+using lattice::Interval;
+using lattice::Record;
+using lattice::Sibling;
+
+constexpr uint8_t kRecordFormat = 1;
+constexpr size_t kChecksumBytes = sizeof(uint64_t);
+// Index, counter, timestamp, expiry and the length of an empty value.
+constexpr size_t kSiblingBytesMin = 1 + 1 + 8 + 1 + 1;
+// Of a usual sibling without its value, so that encoding allocates once.
+constexpr size_t kSiblingBytesUsual = 32;
+constexpr size_t kIntervalBytesUsual = 32;
+
+// The context's actors, each once, in order.
+std::vector<ActorId> ActorsOf(const CausalContext& context) {
+  std::vector<ActorId> actors;
+  for (const Interval& interval : context.intervals()) {
+    if (actors.empty() || actors.back() != interval.actor) actors.push_back(interval.actor);
+  }
+  return actors;
+}
+
+uint64_t ExpiryToVarint(WallTime expires_at) {
+  if (expires_at == Sibling::kNever) return 0;
+  const WallTime::rep ms = expires_at.time_since_epoch().count();
+  CHECK(ms >= 0);
+  return static_cast<uint64_t>(ms) + 1;
+}
+
+bool ExpiryFromVarint(uint64_t varint, WallTime* expires_at) {
+  // kNever has the short form only.
+  if (varint > static_cast<uint64_t>(Sibling::kNever.time_since_epoch().count())) return false;
+  *expires_at = varint == 0 ? Sibling::kNever
+                            : WallTime(WallTime::duration(static_cast<WallTime::rep>(varint - 1)));
+  return true;
+}
+
+std::unexpected<Error> Malformed() { return Fail(Code::kCorruption, "malformed record"); }
+
+}  // namespace
+
+std::string EncodeRecord(const Record& record) {
+  std::string encoded;
+  if (record.empty()) return encoded;
+  size_t bytes = 2 + record.context().intervals().size() * kIntervalBytesUsual + kChecksumBytes;
+  for (const Sibling& sibling : record.siblings())
+    bytes += kSiblingBytesUsual + sibling.value.size();
+  encoded.reserve(bytes);
+
+  AppendU8(&encoded, kRecordFormat);
+  record.context().AppendTo(&encoded);
+  AppendVarint(&encoded, record.siblings().size());
+  // Siblings are in the order of their actors, and so is the context.
+  auto interval = record.context().intervals().begin();
+  uint64_t actor_index = 0;
+  for (const Sibling& sibling : record.siblings()) {
+    for (; interval->actor != sibling.dot.actor; ++interval) {
+      actor_index += std::next(interval)->actor != interval->actor;
+    }
+    AppendVarint(&encoded, actor_index);
+    AppendVarint(&encoded, sibling.dot.counter);
+    AppendU64(&encoded, sibling.timestamp.value);
+    AppendVarint(&encoded, ExpiryToVarint(sibling.expires_at));
+    AppendBytes(&encoded, sibling.value);
+  }
+  return encoded;
+}
+
+Result<Record> DecodeRecord(std::string_view encoded) {
+  if (encoded.empty()) return Record();
+  ByteReader reader(encoded);
+  if (reader.U8() != kRecordFormat) return Malformed();
+  Result<CausalContext> context = CausalContext::ReadFrom(&reader);
+  if (!context.has_value()) return std::unexpected(context.error());
+  if (context->empty()) return Malformed();
+
+  const std::vector<ActorId> actors = ActorsOf(*context);
+  const uint64_t count = reader.Varint();
+  if (count > reader.rest().size() / kSiblingBytesMin) return Malformed();
+  std::vector<Sibling> siblings;
+  siblings.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    Sibling sibling;
+    const uint64_t actor_index = reader.Varint();
+    if (actor_index >= actors.size()) return Malformed();
+    sibling.dot.actor = actors[actor_index];
+    sibling.dot.counter = reader.Varint();
+    sibling.timestamp.value = reader.U64();
+    if (!ExpiryFromVarint(reader.Varint(), &sibling.expires_at)) return Malformed();
+    sibling.value = reader.Bytes();
+    if (!reader.ok()) return Malformed();
+    siblings.push_back(std::move(sibling));
+  }
+  if (!reader.AtEnd()) return Malformed();
+  std::optional<Record> record = Record::FromParts(*std::move(context), std::move(siblings));
+  if (!record.has_value()) return Malformed();
+  return *std::move(record);
+}
+
+void SealRecord(std::string_view key, std::string* encoded) {
+  AppendU64(encoded, Hash64(*encoded, Hash64(key)));
+}
+
+Status UnsealRecord(std::string_view key, std::string* stored) {
+  if (stored->size() < kChecksumBytes) return Fail(Code::kCorruption, "a stored row is cut short");
+  const std::string_view all = *stored;
+  const std::string_view encoded = all.substr(0, all.size() - kChecksumBytes);
+  if (ByteReader(all.substr(encoded.size())).U64() != Hash64(encoded, Hash64(key))) {
+    return Fail(Code::kCorruption, "a stored row fails its checksum");
+  }
+  stored->resize(encoded.size());
+  return {};
+}
+
+}  // namespace eddy::storage
