@@ -31,13 +31,11 @@ bool PutOp::Begin(OpContext& context, storage::StoreVerb verb) {
     return m == context.self || context.peers.Reachable(m);
   });
   if (reachable < coordination_.quorum.w) {
-    outcome_ = Outcome::kNotDone;
-    AnswerAll(context,
-              Error{Code::kUnavailable,
-                    fmt::format("nothing written: w = {} replicas are needed, {} of {} can be "
-                                "reached; start the others or ask for a smaller w",
-                                coordination_.quorum.w, reachable, coordination_.replicas.size())});
-    return true;
+    return NotDone(context,
+                   Error{Code::kUnavailable,
+                         fmt::format("w = {} replicas are needed, {} of {} can be reached; "
+                                     "start the others or ask for a smaller w",
+                                     needed(), reachable, coordination_.replicas.size())});
   }
   verb.id = coordination_.op;
   verb.key = coordination_.key;
@@ -47,14 +45,26 @@ bool PutOp::Begin(OpContext& context, storage::StoreVerb verb) {
   return false;
 }
 
+bool PutOp::NotDone(OpContext& context, Error error) {
+  if (again_) {
+    outcome_ = Outcome::kUnknown;
+    error.code = Code::kUnknownOutcome;
+    error.text =
+        "the write may be stored from before, and could not be completed now: " + error.text;
+  } else {
+    outcome_ = Outcome::kNotDone;
+    error.text = "nothing written: " + error.text;
+  }
+  AnswerAll(context, error);
+  return true;
+}
+
 bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
   if (!result.record) {
     if (!replicated_) {
-      outcome_ = Outcome::kNotDone;
-      AnswerAll(context,
-                Error{result.record.error().code == Code::kBusy ? Code::kBusy : Code::kUnavailable,
-                      "nothing written: " + result.record.error().text});
-      return true;
+      Error error = std::move(result.record.error());
+      if (error.code != Code::kBusy) error.code = Code::kUnavailable;
+      return NotDone(context, std::move(error));
     }
     return Settle(context, PlaceOf(context.self), Replica::kFailed);
   }

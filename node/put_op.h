@@ -56,6 +56,9 @@ class PutOp {
   enum class Replica : uint8_t { kIdle, kAsked, kAcked, kFailed };
 
   bool Begin(OpContext& context, storage::StoreVerb verb);
+  // Ends the operation before anything was sent: not done, or, when it was a retry, as unknown as
+  // before.
+  bool NotDone(OpContext& context, Error error);
   void Replicate(OpContext& context, const std::string& record);
   size_t PlaceOf(ring::MemberIndex member) const;
   bool Settle(OpContext& context, size_t place, Replica state);
