@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/key.h"
 #include "storage/record_codec.h"
 
 namespace eddy::storage {
@@ -59,7 +60,7 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   if (auto* meta = std::get_if<PutMetaVerb>(&verb->action)) {
     turn_.push_back(StagedWrite{Write{Space::kMeta, std::move(verb->key), std::move(meta->value)},
                                 Logging::kLogged});
-    staged_.push_back(Waiting{verb->id, Durability::kSync, 0});
+    staged_.push_back(Waiting{verb->id, Durability::kSync, 0, 0});
     return true;
   }
 
@@ -72,7 +73,12 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   }
   if (!loaded->has_value()) return false;
   std::string& stored = **loaded;
+  const uint64_t token = TokenOfKey(verb->key);
   if (std::holds_alternative<ReadVerb>(verb->action)) {
+    if (unsynced_tokens_.contains(token)) {
+      staged_.push_back(Waiting{verb->id, Durability::kSync, 0, 0, std::move(stored)});
+      return true;
+    }
     results->push_back(StoreResult{verb->id, stage, std::move(stored)});
     return true;
   }
@@ -90,7 +96,9 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   if (*record != stored || (!covered && !record->empty())) {
     StageRecord(verb->key, *std::move(record), logging);
   }
-  staged_.push_back(Waiting{verb->id, verb->durability, 0});
+  const bool awaits_sync = verb->durability == Durability::kSync;
+  if (awaits_sync) ++unsynced_tokens_[token];
+  staged_.push_back(Waiting{verb->id, verb->durability, 0, awaits_sync ? token : 0});
   return true;
 }
 
@@ -151,16 +159,14 @@ uint64_t Store::Commit(std::vector<StoreResult>* results) {
   const Status status = WriteTurn();
   bool counted = false;
   for (Waiting& waiting : staged_) {
-    if (!status.has_value()) {
-      results->push_back(StoreResult{waiting.id, Stage::kDurable, std::unexpected(status.error())});
-    } else if (waiting.durability != Durability::kSync) {
-      results->push_back(StoreResult{waiting.id, Stage::kDurable, std::string()});
-    } else {
-      if (!counted) ++commits_;
-      counted = true;
-      waiting.commit = commits_;
-      unsynced_.push_back(waiting);
+    if (!status.has_value() || waiting.durability != Durability::kSync) {
+      Finish(&waiting, status, results);
+      continue;
     }
+    if (!counted) ++commits_;
+    counted = true;
+    waiting.commit = commits_;
+    unsynced_.push_back(std::move(waiting));
   }
   staged_.clear();
   return commits_;
@@ -168,11 +174,23 @@ uint64_t Store::Commit(std::vector<StoreResult>* results) {
 
 void Store::Synced(uint64_t commit, const Status& status, std::vector<StoreResult>* results) {
   while (!unsynced_.empty() && unsynced_.front().commit <= commit) {
-    StoreResult result{unsynced_.front().id, Stage::kDurable, std::string()};
-    if (!status.has_value()) result.record = std::unexpected(status.error());
-    results->push_back(std::move(result));
+    Finish(&unsynced_.front(), status, results);
     unsynced_.pop_front();
   }
+}
+
+void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results) {
+  if (const auto unsynced = unsynced_tokens_.find(waiting->token);
+      waiting->token != 0 && unsynced != unsynced_tokens_.end() && --unsynced->second == 0) {
+    unsynced_tokens_.erase(unsynced);
+  }
+  StoreResult result{waiting->id, Stage::kDurable, std::string()};
+  if (waiting->read) {
+    result.stage = Stage::kApplied;
+    result.record = *std::move(waiting->read);
+  }
+  if (!status.has_value()) result.record = std::unexpected(status.error());
+  results->push_back(std::move(result));
 }
 
 }  // namespace eddy::storage

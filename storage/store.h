@@ -31,7 +31,9 @@ enum class Durability : uint8_t {
   kMemory = 3,  // not logged: survives nothing until the engine flushes
 };
 
-// Reads the record. Result: kApplied with the record.
+// Reads the record. Result: kApplied with the record. What was written to be synced and is not yet
+// on disk shows only after the sync that covers it: a crash of this replica must not take back what
+// a reader was shown.
 struct ReadVerb {};
 
 // A write coordinated here: Record::Put on what is stored. Results: kApplied with the joined
@@ -110,12 +112,15 @@ class Store {
     uint64_t id;
     Durability durability;
     uint64_t commit;  // set when committed
+    uint64_t token;   // of the record written; 0 where it is no record
+    std::optional<std::string> read = std::nullopt;  // what a reader that waits will be shown
   };
 
   // The stored record's bytes as this turn's earlier verbs left them; nullopt when not in memory.
   Result<std::optional<std::string>> Load(const std::string& key, Tier tier);
   void StageRecord(const std::string& key, std::string encoded, Logging logging);
   Status WriteTurn();
+  void Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results);
 
   Engine* const engine_;
 
@@ -127,6 +132,8 @@ class Store {
 
   // Committed, waiting for a sync; in commit order.
   std::deque<Waiting> unsynced_;
+  // By token of a record that a staged or unsynced verb wrote: how many did.
+  std::unordered_map<uint64_t, uint32_t> unsynced_tokens_;  // lookup only
   uint64_t commits_ = 0;
 
   // Something was written that is not in the log, so a sync does not cover every stored record.
