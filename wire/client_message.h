@@ -66,6 +66,13 @@ struct ClientRequest {
   friend bool operator==(const ClientRequest&, const ClientRequest&) = default;
 };
 
+// How long a client may ask to be waited for.
+inline constexpr Duration kDeadlineMax = std::chrono::hours(24);
+
+// What every door asks of a request before anything is done with it: kInvalidArgument or kTooLarge,
+// saying what to change, for a bucket, key, value, context, deadline or expiry out of its limits.
+[[nodiscard]] Status CheckRequest(const ClientRequest& request);
+
 struct ShownSibling {
   lattice::Dot dot;
   Timestamp timestamp;

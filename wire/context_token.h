@@ -11,7 +11,9 @@
 
 namespace eddy::wire {
 
-inline constexpr size_t kContextTokenBytesMax = 64 * 1024;
+// Room for every context of CausalContext::kIntervalsMax intervals, so that what a reader is given
+// a writer may pass.
+inline constexpr size_t kContextTokenBytesMax = 160 * 1024;
 
 // token = version(1 byte, = 1) context checksum(u64: XXH3-64 of all before it, seeded by bucket and
 // key). The empty context is the empty token.

@@ -2,7 +2,7 @@
 //
 //   length   u32  bytes of payload that follow the header, without padding
 //   kind     u32  what the payload is (FrameKind); unknown kinds are refused
-//   checksum u64  XXH3-64 of the payload, seeded with kind and length
+//   checksum u64  XXH3-64 of the payload, seeded with kind << 32 | length
 //   payload       a FlatBuffer
 //   padding       zeros to a multiple of 8, so that every frame in an aligned buffer is aligned, as
 //   FlatBuffers need
@@ -16,12 +16,20 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
 #include "base/status.h"
 
 namespace eddy::wire {
 
 inline constexpr size_t kFrameHeaderBytes = 16;
 inline constexpr size_t kFrameAlignment = 8;
+
+// The payload limits of a connection. A stranger gets little room; a client has room for the
+// largest request; and everything else (replies, messages between nodes) is bounded by a record
+// with its siblings.
+inline constexpr size_t kHelloPayloadBytesMax = 16 * 1024;
+inline constexpr size_t kRequestPayloadBytesMax = kValueBytesMax + 1024 * 1024;
+inline constexpr size_t kPayloadBytesMax = kRecordBytesMax + 1024 * 1024;
 
 // Numbers are stable: they are the protocol.
 enum class FrameKind : uint32_t {
@@ -40,12 +48,14 @@ struct Frame {
   size_t size;               // of the whole frame: how much of the input it took
 };
 
-// The frame at the front of `input`; nullopt when more bytes are needed. kTooLarge, kCorruption:
-// the stream cannot be trusted any more, close it.
+// The frame at the front of `input`; nullopt when more bytes are needed. kTooLarge, kCorruption,
+// kUnsupported: the stream cannot be trusted any more, close it. A header that is wrong is refused
+// as soon as its wrong part is there, so a stranger who speaks another protocol is not kept
+// waiting.
 [[nodiscard]] Result<std::optional<Frame>> ParseFrame(std::string_view input,
                                                       size_t payload_bytes_max);
 
-// Appends header, payload and padding.
+// Appends header, payload and padding. Requires a payload of at most kPayloadBytesMax.
 void AppendFrame(FrameKind kind, std::string_view payload, std::string* out);
 
 }  // namespace eddy::wire

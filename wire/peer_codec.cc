@@ -1,0 +1,188 @@
+#include <utility>
+
+#include "base/limits.h"
+#include "wire/codec.h"
+#include "wire/flat.h"
+
+namespace eddy::wire {
+
+namespace {
+
+// A record key is a bucket and a key with a few bytes around them (storage/key.h checks the rest).
+constexpr size_t kRecordKeyBytesMax = kBucketBytesMax + kKeyBytesMax + 64;
+
+bool IsRecordKey(std::string_view key) { return !key.empty() && key.size() <= kRecordKeyBytesMax; }
+
+Status CheckRecord(std::string_view key, std::string_view record) {
+  if (key.size() > kRecordKeyBytesMax || record.size() > kRecordBytesMax) {
+    return Fail(Code::kTooLarge, "a record is larger than a message between nodes can be");
+  }
+  return {};
+}
+
+// ---- Bodies: what can be said, and its FlatBuffers form
+
+Status CheckBody(const ReadRequest& request) { return CheckRecord(request.key, {}); }
+Status CheckBody(const ReadReply& reply) { return CheckRecord({}, reply.record); }
+Status CheckBody(const WriteRequest& request) { return CheckRecord(request.key, request.record); }
+Status CheckBody(const ForwardRequest& forward) { return CheckRequest(forward.request); }
+template <class Other>
+Status CheckBody(const Other&) {
+  return {};
+}
+
+Offset<flat::ReadRequest> ToBody(FlatBufferBuilder* builder, const ReadRequest& request) {
+  const auto key = ToBytesAlways(builder, request.key);
+  const flat::Digest have = request.have ? ToDigest(*request.have) : flat::Digest();
+  return flat::CreateReadRequest(*builder, key, request.have ? &have : nullptr,
+                                 ToMicroseconds(request.budget));
+}
+Offset<flat::ReadReply> ToBody(FlatBufferBuilder* builder, const ReadReply& reply) {
+  const auto record = ToBytes(builder, reply.record);
+  const auto error = ToError(builder, reply.error);
+  return flat::CreateReadReply(*builder, error, reply.same, record);
+}
+Offset<flat::WriteRequest> ToBody(FlatBufferBuilder* builder, const WriteRequest& request) {
+  const auto record = ToBytes(builder, request.record);
+  const auto key = ToBytesAlways(builder, request.key);
+  return flat::CreateWriteRequest(*builder, key, record,
+                                  static_cast<flat::Durability>(request.durability),
+                                  ToMicroseconds(request.budget));
+}
+Offset<flat::WriteReply> ToBody(FlatBufferBuilder* builder, const WriteReply& reply) {
+  const auto error = ToError(builder, reply.error);
+  return flat::CreateWriteReply(*builder, error);
+}
+Offset<flat::ForwardRequest> ToBody(FlatBufferBuilder* builder, const ForwardRequest& forward) {
+  const auto request = ToClientRequest(builder, forward.request);
+  return flat::CreateForwardRequest(*builder, request);
+}
+Offset<flat::ForwardReply> ToBody(FlatBufferBuilder* builder, const ForwardReply& forward) {
+  const auto reply = ToClientReply(builder, forward.reply);
+  return flat::CreateForwardReply(*builder, reply);
+}
+Offset<flat::LeaseAnnouncement> ToBody(FlatBufferBuilder* builder, const LeaseAnnouncement& lease) {
+  const flat::Id actor = ToId(lease.actor);
+  return flat::CreateLeaseAnnouncement(*builder, &actor, lease.begin, lease.end, lease.boot);
+}
+Offset<flat::LeaseAnswer> ToBody(FlatBufferBuilder* builder, const LeaseAnswer& answer) {
+  return flat::CreateLeaseAnswer(*builder, answer.granted);
+}
+
+template <class Table>
+flat::PeerBody BodyType(Offset<Table>) {
+  return flat::PeerBodyTraits<Table>::enum_value;
+}
+
+// ---- Back, from a verified table
+
+Result<PeerMessage> FromBody(uint64_t op, const flat::ReadRequest& flat) {
+  const std::string_view key = FromBytes(flat.key());
+  if (!IsRecordKey(key)) return Malformed("read request");
+  ReadRequest request{.op = op,
+                      .key = std::string(key),
+                      .have = std::nullopt,
+                      .budget = FromMicroseconds(flat.budget_us())};
+  if (flat.have() != nullptr) request.have = FromDigest(flat.have());
+  return request;
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::ReadReply& flat) {
+  ReadReply reply{.op = op,
+                  .error = std::nullopt,
+                  .same = flat.same(),
+                  .record = std::string(FromBytes(flat.record()))};
+  if (Status status = FromError(flat.error(), &reply.error); !status) {
+    return std::unexpected(status.error());
+  }
+  return reply;
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::WriteRequest& flat) {
+  const std::string_view key = FromBytes(flat.key());
+  if (!IsRecordKey(key) || flat.durability() < flat::Durability::MIN) {
+    return Malformed("write request");
+  }
+  if (flat.durability() > flat::Durability::MAX) {
+    return Fail(Code::kUnsupported, "a write request with a durability of a newer version");
+  }
+  return WriteRequest{.op = op,
+                      .key = std::string(key),
+                      .record = std::string(FromBytes(flat.record())),
+                      .durability = static_cast<uint8_t>(flat.durability()),
+                      .budget = FromMicroseconds(flat.budget_us())};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::WriteReply& flat) {
+  WriteReply reply{.op = op, .error = std::nullopt};
+  if (Status status = FromError(flat.error(), &reply.error); !status) {
+    return std::unexpected(status.error());
+  }
+  return reply;
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::ForwardRequest& flat) {
+  auto request = FromClientRequest(flat.request());
+  if (!request) return std::unexpected(request.error());
+  return ForwardRequest{.op = op, .request = std::move(*request)};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::ForwardReply& flat, size_t payload_bytes) {
+  auto reply = FromClientReply(flat.reply(), payload_bytes);
+  if (!reply) return std::unexpected(reply.error());
+  return ForwardReply{.op = op, .reply = std::move(*reply)};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::LeaseAnnouncement& flat) {
+  if (flat.actor() == nullptr || flat.begin() > flat.end()) return Malformed("lease");
+  return LeaseAnnouncement{.op = op,
+                           .actor = FromId<ActorId>(flat.actor()),
+                           .begin = flat.begin(),
+                           .end = flat.end(),
+                           .boot = flat.boot()};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::LeaseAnswer& flat) {
+  return LeaseAnswer{.op = op, .granted = flat.granted()};
+}
+
+}  // namespace
+
+Status Encoder::AppendPeerMessage(const PeerMessage& message, std::string* out) {
+  return std::visit(
+      [&]<class Body>(const Body& body) -> Status {
+        if (Status status = CheckBody(body); !status) return status;
+        const auto flat = ToBody(builder_.get(), body);
+        const auto root = flat::CreatePeerMessage(*builder_, body.op, BodyType(flat), flat.Union());
+        Finish(FrameKind::kPeerMessage, root.o, out);
+        return {};
+      },
+      message);
+}
+
+Result<PeerMessage> DecodePeerMessage(std::string_view payload) {
+  const auto root = Root<flat::PeerMessage>(payload, "message");
+  if (!root) return std::unexpected(root.error());
+  const flat::PeerMessage& message = **root;
+  const uint64_t op = message.op();
+  if (message.body_type() > flat::PeerBody::MAX) {
+    return Fail(Code::kUnsupported, "a message of a newer version");
+  }
+  if (message.body() == nullptr) return Malformed("message");
+  switch (message.body_type()) {
+    case flat::PeerBody::ReadRequest:
+      return FromBody(op, *message.body_as_ReadRequest());
+    case flat::PeerBody::ReadReply:
+      return FromBody(op, *message.body_as_ReadReply());
+    case flat::PeerBody::WriteRequest:
+      return FromBody(op, *message.body_as_WriteRequest());
+    case flat::PeerBody::WriteReply:
+      return FromBody(op, *message.body_as_WriteReply());
+    case flat::PeerBody::ForwardRequest:
+      return FromBody(op, *message.body_as_ForwardRequest());
+    case flat::PeerBody::ForwardReply:
+      return FromBody(op, *message.body_as_ForwardReply(), payload.size());
+    case flat::PeerBody::LeaseAnnouncement:
+      return FromBody(op, *message.body_as_LeaseAnnouncement());
+    case flat::PeerBody::LeaseAnswer:
+      return FromBody(op, *message.body_as_LeaseAnswer());
+    case flat::PeerBody::NONE:
+      break;
+  }
+  return Malformed("message");
+}
+
+}  // namespace eddy::wire
