@@ -1,0 +1,37 @@
+// Decides who owns which partition. A pure function: the same members give the same layout on every
+// node, whatever order they are named in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ring/layout.h"
+#include "ring/member.h"
+#include "ring/partition.h"
+
+namespace eddy::ring {
+
+struct PlanRequest {
+  std::vector<Member> members;  // in any order
+  unsigned partition_bits = kPartitionBitsDefault;
+  // The number of replicas that the plan balances for: 1 to kWalkMax.
+  uint32_t n = 3;
+  // The layout to start from, so that as little as possible moves; null to plan from nothing. Must
+  // have the same number of partitions. Borrowed for the call.
+  const Layout* previous = nullptr;
+};
+
+struct Plan {
+  // Its version follows the previous one's, or is 1.
+  Layout layout;
+  // What the members cannot give, each a sentence for people. A plan is made all the same.
+  std::vector<std::string> warnings;
+};
+
+// kInvalidArgument if the members break a rule of Layout::Make, or n or partition_bits are out of
+// range; kUnsupported if the previous layout has another number of partitions.
+Result<Plan> PlanLayout(PlanRequest request);
+
+}  // namespace eddy::ring
