@@ -41,6 +41,14 @@ struct EngineEstimate {
   uint64_t data_bytes = 0;  // on disk, or in memory where there is no disk
 };
 
+// Whether the engine can take writes now.
+struct EngineHealth {
+  // Set while the engine refuses writes, until it has recovered or the node is started anew.
+  std::optional<Error> refuses_writes;
+  // A write would wait for flushes or compactions: hold writes back rather than the calling thread.
+  bool stalled = false;
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -61,12 +69,15 @@ class Engine {
   [[nodiscard]] virtual Status Flush() = 0;
 
   // Visits [from, to) in key order (an empty `to` means the end) until `visit` returns false. Sees
-  // one consistent moment.
+  // one consistent moment; `visit` must not write.
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
   [[nodiscard]] virtual Status Scan(Space space, std::string_view from, std::string_view to,
                                     const Visitor& visit) = 0;
 
   virtual EngineEstimate Estimate() = 0;
+
+  // Cheap. Any thread.
+  virtual EngineHealth Health() { return {}; }
 };
 
 }  // namespace eddy::storage

@@ -1,0 +1,66 @@
+// The engine on disk: RocksDB, one instance a shard, one column family a space. How it is tuned is
+// in storage/rocks_options.h.
+//
+// Threads: one writes; Get, Sync and Health may be called from others at the same time.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include "base/status.h"
+#include "storage/engine.h"
+
+namespace eddy::storage {
+
+struct RocksEngineOptions {
+  std::string path;                               // of the data directory
+  size_t memory_limit_bytes = size_t{256} << 20;  // at least RocksEngine::kMemoryLimitBytesMin
+  bool create_if_missing = true;
+};
+
+class RocksEngine final : public Engine {
+ public:
+  static constexpr size_t kMemoryLimitBytesMin = size_t{32} << 20;
+
+  // Recovers what the log holds. The error's text names the directory and says what to do:
+  // kConflict when another process has it open; kInvalidArgument when it is no directory, holds
+  // something else, is missing and must not be made, or the memory limit is too small; kIo when it
+  // cannot be used; kCorruption when RocksDB cannot make sense of it.
+  [[nodiscard]] static Result<std::unique_ptr<RocksEngine>> Open(const RocksEngineOptions& options);
+
+  ~RocksEngine() override;
+  RocksEngine(const RocksEngine&) = delete;
+  RocksEngine& operator=(const RocksEngine&) = delete;
+
+  Result<Presence> Get(Space space, std::string_view key, Tier tier, std::string* value) override;
+  Status Write(const WriteBatch& batch, Logging logging) override;
+  Status Sync() override;
+  Status Flush() override;
+  Status Scan(Space space, std::string_view from, std::string_view to,
+              const Visitor& visit) override;
+  EngineEstimate Estimate() override;
+  EngineHealth Health() override;
+
+ private:
+  class Watch;
+  using Handles = std::array<rocksdb::ColumnFamilyHandle*, kSpaces>;
+
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, Handles spaces, std::shared_ptr<Watch> watch);
+
+  rocksdb::ColumnFamilyHandle* HandleOf(Space space) const {
+    return spaces_[static_cast<size_t>(space)];
+  }
+
+  const std::unique_ptr<rocksdb::DB> db_;
+  const Handles spaces_;                // destroyed through db_
+  const std::shared_ptr<Watch> watch_;  // RocksDB keeps listeners as shared pointers
+
+  rocksdb::WriteBatch batch_;  // scratch
+};
+
+}  // namespace eddy::storage
