@@ -1,0 +1,177 @@
+// A workbench for one node: its store is real (over the memory engine), time is set by hand, and
+// the other members are played by the test, message by message.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "node/node.h"
+#include "ring/planner.h"
+#include "storage/key.h"
+#include "storage/memory_engine.h"
+#include "storage/record_codec.h"
+#include "wire/context_token.h"
+
+namespace eddy::node {
+
+inline ring::Layout LayoutOf(size_t members) {
+  ring::PlanRequest request;
+  for (uint64_t i = 0; i < members; ++i) {
+    ring::Member member;
+    member.id = NodeId{1, i + 1};
+    member.name = "n" + std::to_string(i + 1);
+    member.doors.host = "127.0.0." + std::to_string(i + 1);
+    request.members.push_back(member);
+  }
+  return ring::PlanLayout(request)->layout;
+}
+
+class Bench {
+ public:
+  explicit Bench(size_t members = 3, NodeOptions options = {}, BucketTable buckets = {})
+      : layout_(LayoutOf(members)), store_(&engine_) {
+    Random random(7);
+    auto identity = storage::OpenIdentity(&engine_, "test", Self(), &random);
+    EXPECT_TRUE(identity.has_value());
+    node_ = std::make_unique<Node>(options, std::move(buckets), layout_, *identity, random);
+    node_->Tick(now());
+    for (const ring::Member& member : layout_.members()) {
+      if (member.id != Self()) node_->PeerUp(now(), member.id);
+    }
+    Pump();
+  }
+
+  static NodeId Self() { return Peer(1); }
+  static NodeId Peer(uint64_t k) { return NodeId{1, k}; }
+  Now now() const { return Now{monotonic_, wall_}; }
+  Node& node() { return *node_; }
+  storage::MemoryEngine& engine() { return engine_; }
+  const ring::Layout& layout() const { return layout_; }
+
+  // Every peer that was asked grants the lease: the node is ready.
+  void GrantLeases() {
+    for (const ring::Member& member : layout_.members()) {
+      for (const auto& announced : Sent<wire::LeaseAnnouncement>(member.id)) {
+        Receive(member.id, wire::LeaseAnswer{.op = announced.op, .granted = true});
+      }
+    }
+  }
+
+  void Advance(Duration by) {
+    monotonic_ += by;
+    wall_ += std::chrono::duration_cast<std::chrono::milliseconds>(by);
+    node_->Tick(now());
+    Pump();
+  }
+
+  uint64_t Submit(wire::ClientRequest request) {
+    node_->Submit(now(), ++ticket_, std::move(request));
+    Pump();
+    return ticket_;
+  }
+  void Receive(NodeId from, wire::PeerMessage message) {
+    node_->Receive(now(), from, std::move(message));
+    Pump();
+  }
+  void PeerDown(NodeId peer) {
+    node_->PeerDown(now(), peer);
+    Pump();
+  }
+
+  // Executes store verbs as they come, but commits only when told: what is written stays unsynced
+  // until Sync.
+  void Pump() {
+    Effects effects;
+    for (node_->TakeEffects(&effects); !effects.empty(); node_->TakeEffects(&effects)) {
+      for (Send& send : effects.sends) sent_.push_back(std::move(send));
+      for (ClientAnswer& answer : effects.answers) {
+        EXPECT_FALSE(answers_.contains(answer.ticket)) << "answered twice";
+        answers_.emplace(answer.ticket, std::move(answer.reply));
+      }
+      std::vector<storage::StoreResult> results;
+      for (storage::StoreVerb& verb : effects.verbs) {
+        if (!fail_store_.has_value()) {
+          results.push_back({verb.id, storage::Stage::kApplied, fail_store_});
+          results.back().record = std::unexpected(fail_store_.error());
+          continue;
+        }
+        EXPECT_TRUE(store_.Execute(&verb, storage::Tier::kDisk, &results));
+      }
+      for (auto& result : results) node_->Complete(now(), std::move(result));
+    }
+  }
+  void Sync(const Status& status = {}) {
+    std::vector<storage::StoreResult> results;
+    const uint64_t commit = store_.Commit(&results);
+    EXPECT_TRUE(engine_.Sync().has_value());
+    store_.Synced(commit, status, &results);
+    for (auto& result : results) node_->Complete(now(), std::move(result));
+    Pump();
+  }
+  // From now on the store answers every verb with this error.
+  void FailStore(Error error) { fail_store_ = std::unexpected(std::move(error)); }
+
+  // Messages of type T sent to `to` since the last call for them.
+  template <class T>
+  std::vector<T> Sent(NodeId to) {
+    std::vector<T> found;
+    std::erase_if(sent_, [&](const Send& send) {
+      const T* message = send.to == to ? std::get_if<T>(&send.message) : nullptr;
+      if (message != nullptr) found.push_back(*message);
+      return message != nullptr;
+    });
+    return found;
+  }
+
+  // Null while the request is under way.
+  const wire::ClientReply* Reply(uint64_t ticket) const {
+    const auto found = answers_.find(ticket);
+    return found == answers_.end() ? nullptr : &found->second;
+  }
+
+  // The record as this node's store holds it.
+  lattice::Record Stored(const std::string& key) {
+    std::string bytes;
+    const auto presence = engine_.Get(storage::Space::kData, key, storage::Tier::kDisk, &bytes);
+    EXPECT_TRUE(presence.has_value());
+    if (*presence == storage::Presence::kAbsent) return {};
+    EXPECT_TRUE(storage::UnsealRecord(key, &bytes).has_value());
+    return *storage::DecodeRecord(bytes);
+  }
+
+ private:
+  ring::Layout layout_;
+  storage::MemoryEngine engine_;
+  storage::Store store_;
+  Result<std::string> fail_store_;
+  std::unique_ptr<Node> node_;
+  MonotonicTime monotonic_{std::chrono::seconds(100)};
+  WallTime wall_{std::chrono::seconds(1'700'000'000)};
+  uint64_t ticket_ = 0;
+  std::vector<Send> sent_;
+  std::map<uint64_t, wire::ClientReply> answers_;
+};
+
+inline wire::ClientRequest GetOf(const std::string& key) {
+  return {.bucket = "b", .key = key, .action = wire::GetAction{}};
+}
+inline wire::ClientRequest PutOf(const std::string& key, const std::string& value,
+                                 const std::string& context = {}) {
+  return {.bucket = "b", .key = key, .action = wire::PutAction{.value = value, .context = context}};
+}
+inline std::string RecordKeyOf(const std::string& key) {
+  return storage::EncodeKey({ring::TokenOf("b", key).value, "b", key});
+}
+// A record with one sibling, as another node would have written it.
+inline lattice::Record RecordOf(uint64_t actor, uint64_t counter, const std::string& value) {
+  lattice::Record record;
+  record.Put({}, {.dot = {ActorId{9, actor}, counter}, .timestamp = {1}, .value = value}, {});
+  return record;
+}
+
+}  // namespace eddy::node
