@@ -148,12 +148,19 @@ bool Node::Core::RecogniseRetry(OpContext& context, const Coordination& coordina
           wire::ClientReply{
               .needed = recent->needed, .answered = recent->answered, .context = recent->context});
       break;
-    case RecentWrite::State::kUnknown:
+    case RecentWrite::State::kUnknown: {
+      const lattice::Dot dot = recent->dot;
+      if (dot.counter == 0) {
+        // Deleting again is deleting once: it takes no dot, so the retry may be a new operation.
+        recent_.Forget(coordination.origin.request);
+        return false;
+      }
       recent->state = RecentWrite::State::kUnderWay;
       recent->op = coordination.op;
       Start(coordination.op, PutOp(coordination),
-            [&](PutOp& put) { return put.BeginAgain(context); });
+            [&](PutOp& put) { return put.BeginAgain(context, dot); });
       break;
+    }
   }
   return true;
 }
@@ -199,7 +206,7 @@ void Node::Core::BeginPut(OpContext& context, Coordination coordination, wire::P
     shown = wire::EncodeContextToken(after, coordination.bucket, coordination.client_key);
   }
   const uint64_t op = coordination.op;
-  recent_.Begin(origin.request, op);
+  recent_.Begin(origin.request, op, sibling.dot);
   Start(op, PutOp(std::move(coordination)), [&](PutOp& put) {
     return put.BeginPut(context,
                         storage::PutVerb{std::move(seen), std::move(sibling), lease.history()},
@@ -217,7 +224,7 @@ void Node::Core::BeginDelete(OpContext& context, Coordination coordination,
     verb.seen = std::move(*seen);
   }
   const uint64_t op = coordination.op;
-  recent_.Begin(coordination.origin.request, op);
+  recent_.Begin(coordination.origin.request, op, {});
   Start(op, PutOp(std::move(coordination)),
         [&](PutOp& put) { return put.BeginDelete(context, std::move(verb)); });
 }
@@ -236,8 +243,9 @@ void Node::Core::RememberOutcome(const PutOp& op) {
       recent->state = RecentWrite::State::kUnknown;
       break;
     case PutOp::Outcome::kDone:
-      *recent = RecentWrite{RecentWrite::State::kDone, recent->op, op.needed(), op.answered(),
-                            op.shown_context()};
+      *recent = RecentWrite{
+          RecentWrite::State::kDone, recent->op, recent->dot, op.needed(), op.answered(),
+          op.shown_context()};
   }
 }
 

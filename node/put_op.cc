@@ -4,7 +4,7 @@
 
 #include <fmt/core.h>
 
-#include "base/check.h"
+#include "storage/record_codec.h"
 
 namespace eddy::node {
 
@@ -21,8 +21,8 @@ bool PutOp::BeginDelete(OpContext& context, storage::DeleteVerb verb) {
   return Begin(context, storage::StoreVerb{.action = std::move(verb)});
 }
 
-bool PutOp::BeginAgain(OpContext& context) {
-  again_ = true;
+bool PutOp::BeginAgain(OpContext& context, lattice::Dot dot) {
+  again_ = dot;
   return Begin(context, storage::StoreVerb{.action = storage::ReadVerb{}});
 }
 
@@ -72,6 +72,10 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
     return Settle(context, PlaceOf(context.self), Replica::kAcked);
   }
   if (again_) {
+    const auto record = storage::DecodeRecord(*result.record);
+    if (!record || !record->context().Covers(*again_)) {
+      return NotDone(context, Error{Code::kUnavailable, "this replica did not keep it"});
+    }
     // Nothing changes here, but the result says when what is stored is durable.
     context.effects.verbs.push_back(
         storage::StoreVerb{.id = coordination_.op,

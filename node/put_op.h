@@ -33,9 +33,9 @@ class PutOp {
   // `shown_context` is the token that the reply carries.
   bool BeginPut(OpContext& context, storage::PutVerb verb, std::string shown_context);
   bool BeginDelete(OpContext& context, storage::DeleteVerb verb);
-  // A client retries a write of unknown outcome, which this replica has stored: replicate what is
-  // stored again, without a new dot.
-  bool BeginAgain(OpContext& context);
+  // A client retries a put of unknown outcome: replicate what is stored again, without a new dot.
+  // If this store did not keep `dot`, the outcome stays unknown.
+  bool BeginAgain(OpContext& context, lattice::Dot dot);
 
   // The same request came again while it is under way: it will get the same answer. Requires that
   // there is none yet.
@@ -68,7 +68,7 @@ class PutOp {
   Coordination coordination_;
   std::vector<Origin> more_origins_;  // of retries that came while under way
   std::string shown_context_;
-  bool again_ = false;
+  std::optional<lattice::Dot> again_;  // the dot of the earlier try
   bool replicated_ = false;
   uint8_t acked_ = 0;
   Outcome outcome_ = Outcome::kOpen;

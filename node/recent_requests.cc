@@ -8,13 +8,13 @@ RecentWrite* RecentRequests::Find(RequestId id) {
   return found == writes_.end() ? nullptr : &found->second;
 }
 
-void RecentRequests::Begin(RequestId id, uint64_t op) {
+void RecentRequests::Begin(RequestId id, uint64_t op, lattice::Dot dot) {
   if (id.IsNone() || requests_max_ == 0) return;
   while (in_order_.size() >= requests_max_) {
     writes_.erase(in_order_.front());
     in_order_.pop_front();
   }
-  writes_.emplace(id, RecentWrite{.op = op});
+  writes_.emplace(id, RecentWrite{.op = op, .dot = dot});
   in_order_.push_back(id);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/ids.h"
+#include "lattice/dot.h"
 
 namespace eddy::node {
 
@@ -19,6 +20,7 @@ struct RecentWrite {
   };
   State state = State::kUnderWay;
   uint64_t op = 0;
+  lattice::Dot dot;  // of a put; none of a delete
   // Of a write that is done: what its reply said.
   uint8_t needed = 0;
   uint8_t answered = 0;
@@ -32,7 +34,7 @@ class RecentRequests {
   // Null for an id never seen, forgotten, or none.
   RecentWrite* Find(RequestId id);
   // Requires that `id` is not known; does nothing for the id none.
-  void Begin(RequestId id, uint64_t op);
+  void Begin(RequestId id, uint64_t op, lattice::Dot dot);
   // Nothing was done: a retry is a new write.
   void Forget(RequestId id);
 

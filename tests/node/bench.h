@@ -34,7 +34,7 @@ inline ring::Layout LayoutOf(size_t members) {
 class Bench {
  public:
   explicit Bench(size_t members = 3, NodeOptions options = {}, BucketTable buckets = {})
-      : layout_(LayoutOf(members)), store_(&engine_) {
+      : layout_(LayoutOf(members)), store_(std::in_place, &engine_) {
     Random random(7);
     auto identity = storage::OpenIdentity(&engine_, "test", Self(), &random);
     EXPECT_TRUE(identity.has_value());
@@ -100,19 +100,21 @@ class Bench {
           results.back().record = std::unexpected(fail_store_.error());
           continue;
         }
-        EXPECT_TRUE(store_.Execute(&verb, storage::Tier::kDisk, &results));
+        EXPECT_TRUE(store_->Execute(&verb, storage::Tier::kDisk, &results));
       }
       for (auto& result : results) node_->Complete(now(), std::move(result));
     }
   }
   void Sync(const Status& status = {}) {
     std::vector<storage::StoreResult> results;
-    const uint64_t commit = store_.Commit(&results);
+    const uint64_t commit = store_->Commit(&results);
     EXPECT_TRUE(engine_.Sync().has_value());
-    store_.Synced(commit, status, &results);
+    store_->Synced(commit, status, &results);
     for (auto& result : results) node_->Complete(now(), std::move(result));
     Pump();
   }
+  // The store forgets what it executed since the last Sync, and its results never come.
+  void DropTurn() { store_.emplace(&engine_); }
   // From now on the store answers every verb with this error.
   void FailStore(Error error) { fail_store_ = std::unexpected(std::move(error)); }
 
@@ -147,7 +149,7 @@ class Bench {
  private:
   ring::Layout layout_;
   storage::MemoryEngine engine_;
-  storage::Store store_;
+  std::optional<storage::Store> store_;
   Result<std::string> fail_store_;
   std::unique_ptr<Node> node_;
   MonotonicTime monotonic_{std::chrono::seconds(100)};

@@ -234,6 +234,43 @@ TEST(Retry, OfAWriteOfUnknownOutcomeReplicatesTheSameDotAgain) {
   EXPECT_FALSE(bench.Reply(again)->error);
 }
 
+TEST(Retry, OfAPutThatThisStoreDidNotKeepStaysUnknown) {
+  Bench bench;
+  bench.GrantLeases();
+  auto request = PutOf("k", "v");
+  request.id = {5, 1};
+  const uint64_t first = bench.Submit(request);
+  bench.engine().Crash();  // what was to be committed never is
+  bench.DropTurn();
+  bench.Advance(seconds(3));
+  ASSERT_EQ(bench.Reply(first)->error->code, Code::kUnknownOutcome);
+  bench.Sent<wire::WriteRequest>(Bench::Peer(2));
+  const uint64_t again = bench.Submit(request);
+  bench.Sync();
+  ASSERT_NE(bench.Reply(again), nullptr);
+  EXPECT_EQ(bench.Reply(again)->error->code, Code::kUnknownOutcome);
+  EXPECT_TRUE(bench.Sent<wire::WriteRequest>(Bench::Peer(2)).empty());
+}
+
+TEST(Retry, OfADeleteOfUnknownOutcomeDeletesAgain) {
+  Bench bench;
+  bench.GrantLeases();
+  wire::ClientRequest request{.id = {5, 1}, .bucket = "b", .key = "k"};
+  request.action = wire::DeleteAction{};
+  const uint64_t first = bench.Submit(request);
+  bench.Sync();
+  bench.Advance(seconds(3));
+  ASSERT_EQ(bench.Reply(first)->error->code, Code::kUnknownOutcome);
+  bench.Sent<wire::WriteRequest>(Bench::Peer(2));
+  const uint64_t again = bench.Submit(request);
+  const auto writes = bench.Sent<wire::WriteRequest>(Bench::Peer(2));
+  ASSERT_EQ(writes.size(), 1u);
+  bench.Receive(Bench::Peer(2), wire::WriteReply{.op = writes[0].op});
+  bench.Sync();
+  ASSERT_NE(bench.Reply(again), nullptr);
+  EXPECT_FALSE(bench.Reply(again)->error);
+}
+
 TEST(Retry, OfAWriteThatWasNotDoneIsANewWrite) {
   Bench bench;
   bench.GrantLeases();
