@@ -1,0 +1,126 @@
+#include "tools/health.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace eddy::tools {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// A cluster of `count` members that own the partitions in turn.
+wire::NodeStatus StatusOf(uint32_t count) {
+  wire::NodeStatus status;
+  status.name = "n1";
+  status.ready = true;
+  status.layout_version = 1;
+  for (uint32_t i = 0; i < count; i++) {
+    wire::MemberStatus member;
+    member.id = NodeId{.high = 0, .low = count - i};  // not in the order of the ids
+    member.name = fmt::format("n{}", i + 1);
+    member.weight = 100;
+    member.doors.host = fmt::format("127.0.0.{}", i + 1);
+    member.reachable = true;
+    status.members.push_back(member);
+  }
+  for (uint32_t partition = 0; partition < 16; partition++) {
+    status.owners.push_back(partition % count);
+  }
+  status.partitions = 16;
+  return status;
+}
+
+Health JudgeWithDown(uint32_t count, uint32_t down) {
+  const wire::NodeStatus status = StatusOf(count);
+  std::vector<NodeView> views;
+  for (uint32_t i = 0; i < count; i++) {
+    if (i < down) {
+      views.push_back({status.members[i], Fail(Code::kUnavailable, "connection refused")});
+    } else {
+      views.push_back({status.members[i], status});
+    }
+  }
+  return Judge(*LayoutOf(status), views);
+}
+
+TEST(Health, TheLayoutIsReadFromAStatusWhateverTheOrderOfItsMembers) {
+  const wire::NodeStatus status = StatusOf(3);
+  const auto layout = LayoutOf(status);
+  ASSERT_TRUE(layout) << layout.error().text;
+  for (uint32_t i = 0; i < 16; i++) {
+    EXPECT_EQ(layout->member(layout->OwnerOf(ring::PartitionId{i})).name,
+              status.members[status.owners[i]].name);
+  }
+}
+
+TEST(Health, AStatusWithoutARingIsRefused) {
+  wire::NodeStatus status = StatusOf(3);
+  status.owners.resize(3);
+  EXPECT_FALSE(LayoutOf(status));
+  status.owners.clear();
+  EXPECT_FALSE(LayoutOf(status));
+  status = StatusOf(3);
+  status.owners[0] = 3;
+  EXPECT_FALSE(LayoutOf(status));
+}
+
+TEST(Health, ThreeReadyNodesAreSafeAndOneMayFail) {
+  const Health health = JudgeWithDown(3, 0);
+  EXPECT_EQ(health.verdict, Verdict::kSafe);
+  EXPECT_EQ(health.failures_tolerated, 1U);
+  EXPECT_TRUE(health.advice.empty());
+  EXPECT_THAT(health.headline, HasSubstr("SAFE"));
+}
+
+TEST(Health, OneOfThreeDownIsDegradedAndNamed) {
+  const Health health = JudgeWithDown(3, 1);
+  EXPECT_EQ(health.verdict, Verdict::kDegraded);
+  EXPECT_EQ(health.failures_tolerated, 0U);
+  EXPECT_THAT(health.headline, HasSubstr("(n1)"));
+  EXPECT_THAT(health.advice, ElementsAre(HasSubstr("connection refused")));
+}
+
+TEST(Health, TwoOfThreeDownIsNotSafe) {
+  const Health health = JudgeWithDown(3, 2);
+  EXPECT_EQ(health.verdict, Verdict::kImpaired);
+  EXPECT_EQ(health.partitions_impaired, 16U);
+  EXPECT_THAT(health.headline, HasSubstr("NOT SAFE"));
+}
+
+TEST(Health, FourOfNineDownImpairsOnlyThePartitionsThatLostTwo) {
+  const Health health = JudgeWithDown(9, 4);
+  EXPECT_EQ(health.verdict, Verdict::kImpaired);
+  EXPECT_LT(health.partitions_impaired, 16U);
+}
+
+TEST(Health, OneOrTwoNodesWorkWithNothingToSpare) {
+  for (const uint32_t count : {1U, 2U}) {
+    const Health health = JudgeWithDown(count, 0);
+    EXPECT_EQ(health.verdict, Verdict::kDegraded) << count;
+    EXPECT_THAT(health.headline, HasSubstr("nothing to spare"));
+  }
+}
+
+TEST(Health, ANodeThatIsNotReadyCountsAsDown) {
+  wire::NodeStatus status = StatusOf(3);
+  std::vector<NodeView> views;
+  for (const wire::MemberStatus& member : status.members) views.push_back({member, status});
+  views[1].status->ready = false;
+  views[1].status->reason = "waits for its lease";
+  const Health health = Judge(*LayoutOf(status), views);
+  EXPECT_EQ(health.verdict, Verdict::kDegraded);
+  EXPECT_THAT(health.advice, ElementsAre(HasSubstr("n2 is not ready: waits for its lease")));
+}
+
+TEST(Health, DifferentLayoutsAreSaid) {
+  wire::NodeStatus status = StatusOf(3);
+  std::vector<NodeView> views;
+  for (const wire::MemberStatus& member : status.members) views.push_back({member, status});
+  views[2].status->layout_version = 2;
+  EXPECT_THAT(Judge(*LayoutOf(status), views).advice, ElementsAre(HasSubstr("1, 2")));
+}
+
+}  // namespace
+}  // namespace eddy::tools

@@ -1,0 +1,152 @@
+#include "tools/health.h"
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace eddy::tools {
+
+namespace {
+
+constexpr size_t kReplicasDefault = 3;
+
+std::vector<std::string> NamesOf(const std::vector<NodeView>& views, auto&& chosen) {
+  std::vector<std::string> names;
+  for (const NodeView& view : views) {
+    if (chosen(view)) names.push_back(view.member.name);
+  }
+  return names;
+}
+
+std::string Plural(size_t count, std::string_view one, std::string_view several) {
+  return fmt::format("{} {}", count, count == 1 ? one : several);
+}
+
+void Advise(const std::vector<NodeView>& views, Health* health) {
+  std::set<uint64_t> layouts;
+  for (const NodeView& view : views) {
+    if (!view.status) {
+      health->advice.push_back(
+          fmt::format("{} ({}:{}): {}. If it is down, start it again; its data "
+                      "is brought up to date by itself.",
+                      view.member.name, view.member.doors.host, view.member.doors.native,
+                      view.status.error().text));
+    } else if (!view.status->ready) {
+      health->advice.push_back(
+          fmt::format("{} is not ready: {}.", view.member.name, view.status->reason));
+    } else {
+      layouts.insert(view.status->layout_version);
+    }
+  }
+  if (layouts.size() > 1) {
+    health->advice.push_back(fmt::format(
+        "The nodes have different layouts ({}): wait, and ask again.", fmt::join(layouts, ", ")));
+  }
+}
+
+}  // namespace
+
+std::string_view VerdictName(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kSafe:
+      return "safe";
+    case Verdict::kDegraded:
+      return "degraded";
+    case Verdict::kImpaired:
+      return "impaired";
+  }
+  return "";
+}
+
+Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
+  std::set<NodeId> ready;
+  for (const NodeView& view : views) {
+    if (view.ready()) ready.insert(view.member.id);
+  }
+  Health health;
+  size_t replicas = 0;
+  size_t least_alive = views.size();
+  for (uint32_t i = 0; i < layout.partition_count(); i++) {
+    const auto list = layout.PreferenceList(ring::PartitionId{i}, kReplicasDefault);
+    replicas = list.size();
+    const auto alive = static_cast<size_t>(std::ranges::count_if(
+        list, [&](ring::MemberIndex index) { return ready.contains(layout.member(index).id); }));
+    least_alive = std::min(least_alive, alive);
+    if (alive < replicas / 2 + 1) health.partitions_impaired++;
+  }
+  const size_t majority = replicas / 2 + 1;
+  health.failures_tolerated =
+      static_cast<uint32_t>(least_alive > majority ? least_alive - majority : 0);
+
+  const auto silent = NamesOf(views, [](const NodeView& view) { return !view.ready(); });
+  const std::string who = fmt::format("{} of {} {} not ready ({})", silent.size(),
+                                      Plural(views.size(), "node", "nodes"),
+                                      silent.size() == 1 ? "is" : "are", fmt::join(silent, ", "));
+  const std::string more =
+      health.failures_tolerated == 0
+          ? "no node may fail now"
+          : fmt::format("any {} may fail", Plural(health.failures_tolerated, "node", "nodes"));
+  if (health.partitions_impaired > 0) {
+    health.verdict = Verdict::kImpaired;
+    health.headline = fmt::format(
+        "NOT SAFE: {}; {} of {} partitions have fewer than {} of {} replicas, and their keys "
+        "cannot "
+        "be read with a majority.",
+        who, health.partitions_impaired, layout.partition_count(), majority, replicas);
+  } else if (!silent.empty()) {
+    health.verdict = Verdict::kDegraded;
+    health.headline =
+        fmt::format("DEGRADED: {}; every key can be read and written, {}.", who, more);
+  } else if (health.failures_tolerated == 0) {
+    health.verdict = Verdict::kDegraded;
+    health.headline = fmt::format("WORKING, with nothing to spare: all {} ready, but {}.",
+                                  Plural(views.size(), "node is", "nodes are"), more);
+    health.advice.push_back(
+        fmt::format("A cluster of {} keeps {} of each key: three nodes or more keep three.",
+                    Plural(views.size(), "node", "nodes"), Plural(replicas, "copy", "copies")));
+  } else {
+    health.verdict = Verdict::kSafe;
+    health.headline = fmt::format(
+        "SAFE: all {} nodes are ready; {}, and every key can still be read and written.",
+        views.size(), more);
+  }
+  Advise(views, &health);
+  return health;
+}
+
+Result<ring::Layout> LayoutOf(const wire::NodeStatus& status) {
+  if (status.owners.empty() || !std::has_single_bit(status.owners.size())) {
+    return Fail(Code::kCorruption,
+                fmt::format("{} shows a ring of {} partitions", status.name, status.owners.size()));
+  }
+  // The layout wants its members in the order of their ids.
+  std::vector<uint16_t> order(status.members.size());
+  for (size_t i = 0; i < order.size(); i++) order[i] = static_cast<uint16_t>(i);
+  std::ranges::sort(order, {}, [&](uint16_t i) { return status.members[i].id; });
+  std::vector<ring::MemberIndex> place(order.size());
+  ring::LayoutParts parts;
+  parts.version = status.layout_version;
+  parts.partition_bits = static_cast<unsigned>(std::bit_width(status.owners.size()) - 1);
+  for (uint16_t i = 0; i < order.size(); i++) {
+    const wire::MemberStatus& member = status.members[order[i]];
+    parts.members.push_back({.id = member.id,
+                             .name = member.name,
+                             .zone = member.zone,
+                             .weight = member.weight,
+                             .doors = member.doors});
+    place[order[i]] = ring::MemberIndex{i};
+  }
+  for (const uint32_t owner : status.owners) {
+    if (owner >= place.size()) {
+      return Fail(Code::kCorruption,
+                  fmt::format("{} shows an owner that is no member", status.name));
+    }
+    parts.owners.push_back(place[owner]);
+  }
+  return ring::Layout::Make(std::move(parts));
+}
+
+}  // namespace eddy::tools

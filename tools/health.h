@@ -1,0 +1,46 @@
+// Am I safe? A judgement on what the members of a cluster say of themselves. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ring/layout.h"
+#include "wire/hello.h"
+
+namespace eddy::tools {
+
+// A member, and what it said when it was asked, or why it did not.
+struct NodeView {
+  wire::MemberStatus member;
+  Result<wire::NodeStatus> status;
+
+  bool ready() const { return status && status->ready; }
+};
+
+enum class Verdict {
+  kSafe,      // every node is ready, and one more may fail
+  kDegraded,  // reads and writes go on everywhere, but there is something to do
+  kImpaired,  // some keys have too few replicas left for the usual quorums
+};
+std::string_view VerdictName(Verdict verdict);
+
+struct Health {
+  Verdict verdict = Verdict::kImpaired;
+  std::string headline;             // one sentence
+  std::vector<std::string> advice;  // what to do, one sentence each
+  // With the default n, and r and w majorities: how many more nodes may fail, whichever they are,
+  // with every key still readable and writable.
+  uint32_t failures_tolerated = 0;
+  uint32_t partitions_impaired = 0;
+};
+
+// `views` are all members of `layout`.
+Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views);
+
+// The layout as a node's status shows it: what routing, `ring` and Judge need.
+[[nodiscard]] Result<ring::Layout> LayoutOf(const wire::NodeStatus& status);
+
+}  // namespace eddy::tools

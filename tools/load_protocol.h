@@ -1,0 +1,53 @@
+// One connection's side of a load: how a get and a set look on the native and on the RESP door, and
+// where a reply ends. Does no more than the measurement needs, since the load generator takes its
+// processor time from the servers beside it. One thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "wire/client_message.h"
+
+namespace eddy::tools {
+
+enum class Door { kNative, kResp };
+
+struct LoadRequest {
+  uint32_t slot = 0;  // of the connection's window; free again when its reply is taken
+  bool is_set = false;
+  std::string_view key;
+  std::string_view value;  // of a set
+};
+
+struct LoadReply {
+  size_t size = 0;  // how much of the input it took
+  uint32_t slot = 0;
+  bool absent = false;         // a get that found nothing
+  std::optional<Error> error;  // of the server's
+};
+
+class LoadProtocol {
+ public:
+  virtual ~LoadProtocol() = default;
+  // An error for a request that the protocol cannot carry.
+  [[nodiscard]] virtual Status AppendRequest(const LoadRequest& request, std::string* out) = 0;
+  // The reply at the front of `input` (8-byte aligned); nothing when more bytes are needed. An
+  // error means that the stream cannot be followed any further.
+  [[nodiscard]] virtual Result<std::optional<LoadReply>> TakeReply(std::string_view input) = 0;
+};
+
+struct LoadProtocolOptions {
+  Door door = Door::kNative;
+  std::string bucket;  // native only
+  wire::QuorumOptions quorum;
+  uint64_t client = 0;  // random: request ids are unique by it
+  uint32_t window = 1;  // slots
+};
+
+std::unique_ptr<LoadProtocol> MakeLoadProtocol(const LoadProtocolOptions& options);
+
+}  // namespace eddy::tools
