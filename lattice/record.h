@@ -35,8 +35,8 @@ struct Sibling {
 
 // How far back a node's memory of a key is known to be whole: it has forgotten nothing since it
 // minted the dot with this counter (design, section 4). A history begins anew at every start that
-// no clean stop preceded, when a write to the store failed or the store was healed, and when a
-// partition is dropped and acquired again.
+// no clean stop preceded, and when a write to the store failed or the store was healed; and for one
+// key, whenever its record comes into being where none was.
 struct History {
   uint64_t begin = 1;
 };

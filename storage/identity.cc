@@ -22,7 +22,7 @@ constexpr std::string_view kWitnessRows = "witness/";
 constexpr std::string_view kWitnessRowsEnd = "witness0";  // '0' follows '/'
 
 std::string Sealed(std::string_view key, std::string value) {
-  SealRecord(key, &value);
+  SealRow(key, &value);
   return value;
 }
 
@@ -42,7 +42,7 @@ Result<std::optional<std::string>> ReadRow(Engine* engine, std::string_view key)
   const Result<Presence> presence = engine->Get(Space::kMeta, key, Tier::kDisk, &value);
   if (!presence.has_value()) return std::unexpected(presence.error());
   if (*presence == Presence::kAbsent) return std::nullopt;
-  if (!UnsealRecord(key, &value).has_value()) return Damaged(key);
+  if (!UnsealRow(key, &value).has_value()) return Damaged(key);
   return value;
 }
 
@@ -148,7 +148,7 @@ Status ReadWitnessed(Engine* engine, std::map<ActorId, Lease>* witnessed) {
                                         const std::optional<ActorId> actor =
                                             ActorId::FromHex(key.substr(kWitnessRows.size()));
                                         std::string value(stored);
-                                        const bool sealed = UnsealRecord(key, &value).has_value();
+                                        const bool sealed = UnsealRow(key, &value).has_value();
                                         ByteReader reader(value);
                                         Lease lease;
                                         lease.begin = reader.U64();

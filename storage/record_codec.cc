@@ -17,6 +17,7 @@ using lattice::Record;
 using lattice::Sibling;
 
 constexpr uint8_t kRecordFormat = 1;
+constexpr size_t kRememberedSinceBytes = sizeof(uint64_t);
 constexpr size_t kChecksumBytes = sizeof(uint64_t);
 // Index, counter, timestamp, expiry and the length of an empty value.
 constexpr size_t kSiblingBytesMin = 1 + 1 + 8 + 1 + 1;
@@ -55,7 +56,8 @@ std::unexpected<Error> Malformed() { return Fail(Code::kCorruption, "malformed r
 std::string EncodeRecord(const Record& record) {
   std::string encoded;
   if (record.empty()) return encoded;
-  size_t bytes = 2 + record.context().intervals().size() * kIntervalBytesUsual + kChecksumBytes;
+  size_t bytes = 2 + record.context().intervals().size() * kIntervalBytesUsual +
+                 kRememberedSinceBytes + kChecksumBytes;
   for (const Sibling& sibling : record.siblings())
     bytes += kSiblingBytesUsual + sibling.value.size();
   encoded.reserve(bytes);
@@ -110,19 +112,34 @@ Result<Record> DecodeRecord(std::string_view encoded) {
   return *std::move(record);
 }
 
-void SealRecord(std::string_view key, std::string* encoded) {
-  AppendU64(encoded, Hash64(*encoded, Hash64(key)));
-}
+void SealRow(std::string_view key, std::string* row) { AppendU64(row, Hash64(*row, Hash64(key))); }
 
-Status UnsealRecord(std::string_view key, std::string* stored) {
-  if (stored->size() < kChecksumBytes) return Fail(Code::kCorruption, "a stored row is cut short");
-  const std::string_view all = *stored;
-  const std::string_view encoded = all.substr(0, all.size() - kChecksumBytes);
-  if (ByteReader(all.substr(encoded.size())).U64() != Hash64(encoded, Hash64(key))) {
+Status UnsealRow(std::string_view key, std::string* row) {
+  const std::string_view all = *row;
+  if (all.size() < kChecksumBytes) return Fail(Code::kCorruption, "a stored row is cut short");
+  const std::string_view body = all.substr(0, all.size() - kChecksumBytes);
+  if (ByteReader(all.substr(body.size())).U64() != Hash64(body, Hash64(key))) {
     return Fail(Code::kCorruption, "a stored row fails its checksum");
   }
-  stored->resize(encoded.size());
+  row->resize(body.size());
   return {};
+}
+
+void SealRecord(std::string_view key, uint64_t remembered_since, std::string* encoded) {
+  AppendU64(encoded, remembered_since);
+  SealRow(key, encoded);
+}
+
+Result<uint64_t> UnsealRecord(std::string_view key, std::string* stored) {
+  if (Status sealed = UnsealRow(key, stored); !sealed.has_value()) {
+    return std::unexpected(sealed.error());
+  }
+  if (stored->size() < kRememberedSinceBytes) return Malformed();
+  const size_t record_bytes = stored->size() - kRememberedSinceBytes;
+  const uint64_t remembered_since =
+      ByteReader(std::string_view(*stored).substr(record_bytes)).U64();
+  stored->resize(record_bytes);
+  return remembered_since;
 }
 
 }  // namespace eddy::storage

@@ -1,8 +1,12 @@
 #include "storage/store.h"
 
+#include <algorithm>
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "base/check.h"
+#include "base/limits.h"
 #include "storage/key.h"
 #include "storage/record_codec.h"
 
@@ -13,7 +17,7 @@ namespace {
 using lattice::CausalContext;
 using lattice::Record;
 
-Result<std::string> ApplyPut(PutVerb* put, std::string_view stored) {
+Result<std::string> ApplyPut(PutVerb* put, std::string_view stored, uint64_t remembered_since) {
   Result<Record> record = DecodeRecord(stored);
   if (!record.has_value()) return std::unexpected(record.error());
   const lattice::Dot dot = put->sibling.dot;
@@ -24,8 +28,16 @@ Result<std::string> ApplyPut(PutVerb* put, std::string_view stored) {
                 "this node's next write was seen before: another node runs on a copy of its data "
                 "directory, or the client's context was not made by this cluster");
   }
-  record->Put(seen, std::move(put->sibling), put->history);
-  return EncodeRecord(*record);
+  const lattice::History history{std::max(put->history.begin, remembered_since)};
+  record->Put(seen, std::move(put->sibling), history);
+  std::string encoded = EncodeRecord(*record);
+  if (encoded.size() > kRecordBytesMax) {
+    return Fail(Code::kTooLarge,
+                fmt::format("the key's record would have {} bytes with this value, and at most {} "
+                            "are kept: resolve its {} siblings first",
+                            encoded.size(), kRecordBytesMax, record->siblings().size()));
+  }
+  return encoded;
 }
 
 Result<std::string> ApplyDelete(const DeleteVerb& remove, std::string_view stored) {
@@ -48,8 +60,10 @@ Result<std::string> ApplyJoin(JoinVerb* join, std::string_view stored) {
 }
 
 // The record after a verb that may change it.
-Result<std::string> Apply(StoreVerb* verb, std::string_view stored) {
-  if (auto* put = std::get_if<PutVerb>(&verb->action)) return ApplyPut(put, stored);
+Result<std::string> Apply(StoreVerb* verb, std::string_view stored, uint64_t remembered_since) {
+  if (auto* put = std::get_if<PutVerb>(&verb->action)) {
+    return ApplyPut(put, stored, remembered_since);
+  }
   if (auto* remove = std::get_if<DeleteVerb>(&verb->action)) return ApplyDelete(*remove, stored);
   return ApplyJoin(&std::get<JoinVerb>(verb->action), stored);
 }
@@ -60,30 +74,34 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   if (auto* meta = std::get_if<PutMetaVerb>(&verb->action)) {
     turn_.push_back(StagedWrite{Write{Space::kMeta, std::move(verb->key), std::move(meta->value)},
                                 Logging::kLogged});
-    staged_.push_back(Waiting{verb->id, Durability::kSync, 0, 0});
+    staged_.push_back(Waiting{verb->id, Durability::kSync, {}, {}});
     return true;
   }
 
   const Stage stage =
       std::holds_alternative<JoinVerb>(verb->action) ? Stage::kDurable : Stage::kApplied;
-  Result<std::optional<std::string>> loaded = Load(verb->key, tier);
+  Result<std::optional<Stored>> loaded = Load(verb->key, tier);
   if (!loaded.has_value()) {
     results->push_back(StoreResult{verb->id, stage, std::unexpected(loaded.error())});
     return true;
   }
   if (!loaded->has_value()) return false;
-  std::string& stored = **loaded;
+  Stored& stored = **loaded;
   const uint64_t token = TokenOfKey(verb->key);
   if (std::holds_alternative<ReadVerb>(verb->action)) {
     if (unsynced_tokens_.contains(token)) {
-      staged_.push_back(Waiting{verb->id, Durability::kSync, 0, 0, std::move(stored)});
-      return true;
+      staged_.push_back(Waiting{verb->id, Durability::kSync, {}, std::move(stored.record)});
+    } else {
+      results->push_back(StoreResult{verb->id, stage, std::move(stored.record)});
     }
-    results->push_back(StoreResult{verb->id, stage, std::move(stored)});
     return true;
   }
 
-  Result<std::string> record = Apply(verb, stored);
+  if (stored.record.empty()) stored.remembered_since = minted_ + 1;
+  if (const auto* put = std::get_if<PutVerb>(&verb->action)) {
+    minted_ = std::max(minted_, put->sibling.dot.counter);
+  }
+  Result<std::string> record = Apply(verb, stored.record, stored.remembered_since);
   if (!record.has_value()) {
     results->push_back(StoreResult{verb->id, stage, std::unexpected(record.error())});
     return true;
@@ -93,53 +111,60 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
       verb->durability == Durability::kMemory ? Logging::kUnlogged : Logging::kLogged;
   // What is stored unchanged is covered by the next sync only if it is in the log.
   const bool covered = logging == Logging::kUnlogged || !wrote_unlogged_;
-  if (*record != stored || (!covered && !record->empty())) {
-    StageRecord(verb->key, *std::move(record), logging);
+  if (*record != stored.record || (!covered && !record->empty())) {
+    StageRecord(verb->key, Stored{*std::move(record), stored.remembered_since}, logging);
   }
-  const bool awaits_sync = verb->durability == Durability::kSync;
-  if (awaits_sync) ++unsynced_tokens_[token];
-  staged_.push_back(Waiting{verb->id, verb->durability, 0, awaits_sync ? token : 0});
+  Waiting waiting{verb->id, verb->durability, {}, {}};
+  if (verb->durability == Durability::kSync) {
+    ++unsynced_tokens_[token];
+    waiting.token = token;
+  }
+  staged_.push_back(std::move(waiting));
   return true;
 }
 
-Result<std::optional<std::string>> Store::Load(const std::string& key, Tier tier) {
+Result<std::optional<Store::Stored>> Store::Load(const std::string& key, Tier tier) {
   if (const auto found = turn_records_.find(key); found != turn_records_.end()) {
-    return *turn_[found->second].write.value;
+    const StagedWrite& staged = turn_[found->second];
+    return Stored{*staged.write.value, staged.remembered_since};
   }
-  std::string stored;
-  const Result<Presence> presence = engine_->Get(Space::kData, key, tier, &stored);
+  Stored stored;
+  const Result<Presence> presence = engine_->Get(Space::kData, key, tier, &stored.record);
   if (!presence.has_value()) return std::unexpected(presence.error());
   switch (*presence) {
     case Presence::kNotCached:
       CHECK(tier == Tier::kCache);
       return std::nullopt;
     case Presence::kAbsent:
-      return std::string();
+      return Stored();
     case Presence::kFound:
       break;
   }
-  if (Status sealed = UnsealRecord(key, &stored); !sealed.has_value()) {
-    return std::unexpected(sealed.error());
-  }
+  const Result<uint64_t> remembered_since = UnsealRecord(key, &stored.record);
+  if (!remembered_since.has_value()) return std::unexpected(remembered_since.error());
+  stored.remembered_since = *remembered_since;
   return stored;
 }
 
-void Store::StageRecord(const std::string& key, std::string encoded, Logging logging) {
+void Store::StageRecord(const std::string& key, Stored record, Logging logging) {
   wrote_unlogged_ = wrote_unlogged_ || logging == Logging::kUnlogged;
   const auto [place, fresh] = turn_records_.try_emplace(key, turn_.size());
   if (fresh) {
-    turn_.push_back(StagedWrite{Write{Space::kData, key, std::move(encoded)}, logging});
+    turn_.push_back(StagedWrite{Write{Space::kData, key, std::move(record.record)}, logging,
+                                record.remembered_since});
     return;
   }
   StagedWrite& staged = turn_[place->second];
-  staged.write.value = std::move(encoded);
+  staged.write.value = std::move(record.record);
   // The record holds what both verbs wrote, so it is logged if one of them asks for it.
   if (logging == Logging::kLogged) staged.logging = Logging::kLogged;
 }
 
 Status Store::WriteTurn() {
   for (StagedWrite& staged : turn_) {
-    if (staged.write.space == Space::kData) SealRecord(staged.write.key, &*staged.write.value);
+    if (staged.write.space == Space::kData) {
+      SealRecord(staged.write.key, staged.remembered_since, &*staged.write.value);
+    }
     WriteBatch& batch = staged.logging == Logging::kLogged ? logged_batch_ : unlogged_batch_;
     batch.push_back(std::move(staged.write));
   }
@@ -180,12 +205,12 @@ void Store::Synced(uint64_t commit, const Status& status, std::vector<StoreResul
 }
 
 void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results) {
-  if (const auto unsynced = unsynced_tokens_.find(waiting->token);
-      waiting->token != 0 && unsynced != unsynced_tokens_.end() && --unsynced->second == 0) {
-    unsynced_tokens_.erase(unsynced);
+  if (waiting->token.has_value()) {
+    const auto unsynced = unsynced_tokens_.find(*waiting->token);
+    if (--unsynced->second == 0) unsynced_tokens_.erase(unsynced);
   }
   StoreResult result{waiting->id, Stage::kDurable, std::string()};
-  if (waiting->read) {
+  if (waiting->read.has_value()) {
     result.stage = Stage::kApplied;
     result.record = *std::move(waiting->read);
   }

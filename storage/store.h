@@ -8,6 +8,11 @@
 //
 // The caller decides when to sync: eddyd's sync thread runs one sync while the next batches are
 // applied, the simulator lets virtual time pass and crashes in between.
+//
+// The store keeps the history rule (lattice/record.h) for what it cannot tell from never having
+// been there: a record that comes into being where none was is remembered only since then, even if
+// the others say that we wrote some of it. So a partition that was dropped and acquired again, and
+// a row that somebody removed by hand, need nobody to notice.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +26,7 @@
 #include "base/status.h"
 #include "lattice/record.h"
 #include "storage/engine.h"
+#include "storage/identity.h"
 
 namespace eddy::storage {
 
@@ -38,7 +44,8 @@ struct ReadVerb {};
 
 // A write coordinated here: Record::Put on what is stored. Results: kApplied with the joined
 // record, then kDurable. kConflict if the stored record or `seen` already holds the sibling's actor
-// at or beyond its counter: the actor has a twin, or the context is forged; nothing was written.
+// at or beyond its counter: the actor has a twin, or the context is forged. kTooLarge if the record
+// would be over kRecordBytesMax. After either, nothing was written.
 struct PutVerb {
   std::optional<lattice::CausalContext> seen;  // nullopt: all that this replica holds
   lattice::Sibling sibling;
@@ -82,8 +89,8 @@ struct StoreResult {
 
 class Store {
  public:
-  // Does not own `engine`, which must outlive it.
-  explicit Store(Engine* engine) : engine_(engine) {}
+  // Does not own `engine`, which must outlive it. `lease`: as OpenIdentity gave it at this start.
+  Store(Engine* engine, const Lease& lease) : engine_(engine), minted_(lease.begin) {}
 
   // Executes one verb and appends its immediate result, if it has one. With Tier::kCache, returns
   // false and leaves `verb` untouched when the record is not in memory: fetch it elsewhere
@@ -104,21 +111,27 @@ class Store {
   size_t waiting() const { return staged_.size() + unsynced_.size(); }
 
  private:
+  // A stored record, as bytes. Empty where there is none.
+  struct Stored {
+    std::string record;
+    uint64_t remembered_since = 0;  // the least of our counters with no gap between it and now
+  };
   struct StagedWrite {
-    Write write;
+    Write write;  // a record not yet sealed
     Logging logging;
+    uint64_t remembered_since = 0;
   };
   struct Waiting {
     uint64_t id;
     Durability durability;
-    uint64_t commit;  // set when committed
-    uint64_t token;   // of the record written; 0 where it is no record
-    std::optional<std::string> read = std::nullopt;  // what a reader that waits will be shown
+    std::optional<uint64_t> token;    // of the record written
+    std::optional<std::string> read;  // what a reader that waits will be shown
+    uint64_t commit = 0;              // set when committed
   };
 
-  // The stored record's bytes as this turn's earlier verbs left them; nullopt when not in memory.
-  Result<std::optional<std::string>> Load(const std::string& key, Tier tier);
-  void StageRecord(const std::string& key, std::string encoded, Logging logging);
+  // The stored record as this turn's earlier verbs left it; nullopt when not in memory.
+  Result<std::optional<Stored>> Load(const std::string& key, Tier tier);
+  void StageRecord(const std::string& key, Stored record, Logging logging);
   Status WriteTurn();
   void Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results);
 
@@ -135,6 +148,9 @@ class Store {
   // By token of a record that a staged or unsynced verb wrote: how many did.
   std::unordered_map<uint64_t, uint32_t> unsynced_tokens_;  // lookup only
   uint64_t commits_ = 0;
+
+  // No dot of ours that was executed here, in this life or an earlier one, has a greater counter.
+  uint64_t minted_;
 
   // Something was written that is not in the log, so a sync does not cover every stored record.
   bool wrote_unlogged_ = false;

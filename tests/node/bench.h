@@ -34,10 +34,12 @@ inline ring::Layout LayoutOf(size_t members) {
 class Bench {
  public:
   explicit Bench(size_t members = 3, NodeOptions options = {}, BucketTable buckets = {})
-      : layout_(LayoutOf(members)), store_(std::in_place, &engine_) {
+      : layout_(LayoutOf(members)) {
     Random random(7);
     auto identity = storage::OpenIdentity(&engine_, "test", Self(), &random);
     EXPECT_TRUE(identity.has_value());
+    lease_ = identity->lease;
+    store_.emplace(&engine_, lease_);
     node_ = std::make_unique<Node>(options, std::move(buckets), layout_, *identity, random);
     node_->Tick(now());
     for (const ring::Member& member : layout_.members()) {
@@ -114,7 +116,7 @@ class Bench {
     Pump();
   }
   // The store forgets what it executed since the last Sync, and its results never come.
-  void DropTurn() { store_.emplace(&engine_); }
+  void DropTurn() { store_.emplace(&engine_, lease_); }
   // From now on the store answers every verb with this error.
   void FailStore(Error error) { fail_store_ = std::unexpected(std::move(error)); }
 
@@ -149,6 +151,7 @@ class Bench {
  private:
   ring::Layout layout_;
   storage::MemoryEngine engine_;
+  storage::Lease lease_;
   std::optional<storage::Store> store_;
   Result<std::string> fail_store_;
   std::unique_ptr<Node> node_;

@@ -173,7 +173,7 @@ TEST(Get, ShowsOneValueWhereTheLastWriterWinsAndAllWhenAsked) {
   record.Join(put(2, 10, "earlier"));
   const std::string key = storage::EncodeKey({ring::TokenOf("redis", "k").value, "redis", "k"});
   std::string stored = storage::EncodeRecord(record);
-  storage::SealRecord(key, &stored);
+  storage::SealRecord(key, 1, &stored);
   ASSERT_TRUE(bench.engine()
                   .Write({{storage::Space::kData, key, stored}}, storage::Logging::kLogged)
                   .has_value());

@@ -133,7 +133,7 @@ TEST(Lease, StoredDotsBeyondOurOwnMakeANewActor) {
   ahead.Put({}, {.dot = {before, 1'000'000'000}, .timestamp = {1}, .value = "twin"}, {});
   std::string stored = storage::EncodeRecord(ahead);
   const std::string key = RecordKeyOf("k");
-  storage::SealRecord(key, &stored);
+  storage::SealRecord(key, 1, &stored);
   ASSERT_TRUE(bench.engine()
                   .Write({{storage::Space::kData, key, stored}}, storage::Logging::kLogged)
                   .has_value());
