@@ -1,14 +1,13 @@
 // A read under way at its coordinator (Dynamo, section 4.5), with read repair (section 5).
 //
-//   Begin ── read here ──▶ ask r - 1 others, saying what we hold ──▶ r answered ──▶ all the same:
-//   answer
-//                            │ slow: hedge to one more                  │
-//                            │ failed: ask the next                     └▶ they differ: join; write
-//                            the join back until r ▼ replicas hold it; answer
-//                          no more to ask: not done                      then use late replies too,
-//                          and repair whoever
-//                                                                        is behind, until the
-//                                                                        deadline
+//   Begin ── read here, and ask r - 1 others, saying what we hold
+//     │      one is slow: hedge to one more; one fails: ask the next; no more to ask: not done
+//     ▼
+//   r answered ── all the same ──────────────────────────────────────────▶ answer
+//     └── they differ ── write the join back until r replicas hold it ───▶ answer
+//                                                                           │
+//                                                                           ▼
+//                 late replies count too: repair whoever is behind, until the deadline
 //
 // Writing back before the answer keeps what a quorum read has shown from vanishing when its writer
 // died half-way. A read with r = 1 makes no such promise and repairs afterwards only.

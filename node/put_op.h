@@ -1,11 +1,9 @@
 // A write under way at its coordinator (Dynamo, section 4.5): a put or a delete.
 //
-//   Begin ── store verb ──▶ applied ── the joined record to the other replicas, in parallel with
-//   ──▶ durable here
-//                                            │ each says durable │ └──────────────▶ w of them:
-//                                            answer ◀──────────────────────┘
-//                                                             then wait for the rest, until the
-//                                                             deadline
+//   Begin ── store verb ──▶ applied ──▶ durable here ────────────┐
+//                              │                                 ├──▶ w of them: answer, then wait
+//                              └── the joined record goes to the │    for the rest, until the deadline
+//                                  others: each says durable ────┘
 //
 // Not done: too few replicas could be reached, or the verb was refused; nothing was written
 // anywhere. From then on a write that finds fewer than w is of unknown outcome: it is stored on

@@ -1,7 +1,7 @@
 // The key under which a record is stored:
 //
-//   [token, 8 bytes big-endian][bucket length, 1 byte][bucket][key length, 4 bytes
-//   big-endian][key][kind, 1 byte]
+//   [token, 8 bytes big-endian] [bucket length, 1 byte] [bucket]
+//   [key length, 4 bytes big-endian] [key] [kind, 1 byte]
 //
 // Byte order is token order, so a partition, a Merkle segment and a transfer are each one
 // contiguous range. The kind leaves room for the elements of large collections as records of their

@@ -4,8 +4,7 @@
 //   kind     u32  what the payload is (FrameKind); unknown kinds are refused
 //   checksum u64  XXH3-64 of the payload, seeded with kind << 32 | length
 //   payload       a FlatBuffer
-//   padding       zeros to a multiple of 8, so that every frame in an aligned buffer is aligned, as
-//   FlatBuffers need
+//   padding       zeros to a multiple of 8, so that every frame in an aligned buffer is aligned
 //
 // All little-endian. A length over the limit of the connection is refused before anything is
 // allocated for it.
