@@ -364,9 +364,8 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
     counters.Add(Count::kStoreErrors);
     // A twin wrote under our actor's name.
     lost_actor = code == Code::kConflict;
-    // Whatever else failed may be something that this store has now forgotten. What was refused
-    // unread is not.
-    if (!lost_actor && code != Code::kBusy) {
+    // What the engine could not write or read may be forgotten now; what was refused never was.
+    if (code == Code::kIo || code == Code::kCorruption) {
       counters.Add(Count::kHistoriesBegun);
       lease.BeginHistory();
     }

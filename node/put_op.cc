@@ -63,7 +63,8 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
   if (!result.record) {
     if (!replicated_) {
       Error error = std::move(result.record.error());
-      if (error.code != Code::kBusy) error.code = Code::kUnavailable;
+      const bool as_it_is = error.code == Code::kTooLarge || error.code == Code::kBusy;
+      if (!as_it_is) error.code = Code::kUnavailable;
       return NotDone(context, std::move(error));
     }
     return Settle(context, PlaceOf(context.self), Replica::kFailed);
