@@ -68,7 +68,7 @@ void Node::Core::With(uint64_t id, Run run) {
 }
 
 // --- Requests
-// ---------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest request) {
   OpContext context = Context(now);
@@ -250,7 +250,7 @@ void Node::Core::RememberOutcome(const PutOp& op) {
 }
 
 // --- Messages
-// ---------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
   const auto peer = layout.IndexOf(from);
@@ -354,7 +354,7 @@ void Node::Core::Handle(OpContext& context, ring::MemberIndex from,
 }
 
 // --- Storage
-// ----------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 void Node::Core::Complete(Now now, storage::StoreResult result) {
   OpContext context = Context(now);
@@ -399,7 +399,7 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
 }
 
 // --- Peers and time
-// ---------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 void Node::Core::PeerUp(Now now, ring::MemberIndex peer) {
   OpContext context = Context(now);
@@ -448,7 +448,7 @@ void Node::Core::Tick(Now now) {
 }
 
 // --- The lease
-// --------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 void Node::Core::RenewLease(OpContext& context) {
   if (operations_.full()) return;

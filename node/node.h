@@ -5,9 +5,9 @@
 //
 // The caller's part:
 //   - calls from one thread, with `now.monotonic` never going back;
-//   - takes the effects after every call (or after a batch of calls) and performs all of them: sends
-//     may be lost, repeated or late, but those to one peer over one connection keep their order;
-//     store verbs are executed in order and completed as storage/store.h says; every request
+//   - takes the effects after every call (or after a batch of calls) and performs all of them:
+//     sends may be lost, repeated or late, but those to one peer over one connection keep their
+//     order; store verbs are executed in order and completed as storage/store.h says; every request
 //     submitted is answered exactly once;
 //   - calls Tick at least every kTickPeriod.
 #pragma once

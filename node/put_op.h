@@ -1,9 +1,9 @@
 // A write under way at its coordinator (Dynamo, section 4.5): a put or a delete.
 //
-//   Begin ── store verb ──▶ applied ──▶ durable here ────────────┐
-//                              │                                 ├──▶ w of them: answer, then wait
-//                              └── the joined record goes to the │    for the rest, until the deadline
-//                                  others: each says durable ────┘
+//   Begin ── store verb ──▶ applied ──▶ durable here ───────────┐
+//                              │                                ├──▶ w of them: answer, then wait
+//                              └── the joined record goes to the│    for the rest, until the
+//                                  others: each says durable ───┘    deadline
 //
 // Not done: too few replicas could be reached, or the verb was refused; nothing was written
 // anywhere. From then on a write that finds fewer than w is of unknown outcome: it is stored on
