@@ -1,7 +1,6 @@
 #include "tools/health.h"
 
 #include <algorithm>
-#include <bit>
 #include <set>
 
 #include <fmt/format.h>
@@ -102,8 +101,10 @@ Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
         fmt::format("DEGRADED: {}; every key can be read and written, {}.", who, more);
   } else if (health.failures_tolerated == 0) {
     health.verdict = Verdict::kDegraded;
-    health.headline = fmt::format("WORKING, with nothing to spare: all {} ready, but {}.",
-                                  Plural(views.size(), "node is", "nodes are"), more);
+    health.headline = fmt::format(
+        "WORKING, with nothing to spare: {} ready, but {}.",
+        views.size() == 1 ? "the only node is" : fmt::format("all {} nodes are", views.size()),
+        more);
     health.advice.push_back(
         fmt::format("A cluster of {} keeps {} of each key: three nodes or more keep three.",
                     Plural(views.size(), "node", "nodes"), Plural(replicas, "copy", "copies")));
@@ -115,38 +116,6 @@ Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
   }
   Advise(views, &health);
   return health;
-}
-
-Result<ring::Layout> LayoutOf(const wire::NodeStatus& status) {
-  if (status.owners.empty() || !std::has_single_bit(status.owners.size())) {
-    return Fail(Code::kCorruption,
-                fmt::format("{} shows a ring of {} partitions", status.name, status.owners.size()));
-  }
-  // The layout wants its members in the order of their ids.
-  std::vector<uint16_t> order(status.members.size());
-  for (size_t i = 0; i < order.size(); i++) order[i] = static_cast<uint16_t>(i);
-  std::ranges::sort(order, {}, [&](uint16_t i) { return status.members[i].id; });
-  std::vector<ring::MemberIndex> place(order.size());
-  ring::LayoutParts parts;
-  parts.version = status.layout_version;
-  parts.partition_bits = static_cast<unsigned>(std::bit_width(status.owners.size()) - 1);
-  for (uint16_t i = 0; i < order.size(); i++) {
-    const wire::MemberStatus& member = status.members[order[i]];
-    parts.members.push_back({.id = member.id,
-                             .name = member.name,
-                             .zone = member.zone,
-                             .weight = member.weight,
-                             .doors = member.doors});
-    place[order[i]] = ring::MemberIndex{i};
-  }
-  for (const uint32_t owner : status.owners) {
-    if (owner >= place.size()) {
-      return Fail(Code::kCorruption,
-                  fmt::format("{} shows an owner that is no member", status.name));
-    }
-    parts.owners.push_back(place[owner]);
-  }
-  return ring::Layout::Make(std::move(parts));
 }
 
 }  // namespace eddy::tools

@@ -40,7 +40,4 @@ struct Health {
 // `views` are all members of `layout`.
 Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views);
 
-// The layout as a node's status shows it: what routing, `ring` and Judge need.
-[[nodiscard]] Result<ring::Layout> LayoutOf(const wire::NodeStatus& status);
-
 }  // namespace eddy::tools

@@ -1,0 +1,246 @@
+// status, health, ring: what the cluster looks like and where a key lives.
+#include <algorithm>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "client/routing.h"
+#include "tools/command.h"
+#include "tools/health.h"
+#include "tools/json_lines.h"
+#include "tools/session.h"
+#include "tools/text.h"
+
+namespace eddy::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The cluster as one node shows it, and every member as it shows itself.
+struct ClusterView {
+  wire::NodeStatus first;
+  ring::Layout layout;
+  std::vector<NodeView> members;
+};
+
+Result<ClusterView> Look(const GlobalOptions& global) {
+  auto first = AskStatus(global);
+  if (!first) return std::unexpected(first.error());
+  auto layout = client::LayoutOf(*first);
+  if (!layout) return std::unexpected(layout.error());
+  std::vector<wire::MemberStatus> members = first->members;
+  std::ranges::sort(members, {}, &wire::MemberStatus::name);
+  std::vector<client::Address> addresses;
+  for (const wire::MemberStatus& member : members) {
+    addresses.push_back({.host = member.doors.host, .port = member.doors.native});
+  }
+  std::vector<Result<wire::NodeStatus>> answers = AskStatusOfAll(global, addresses);
+  ClusterView view{.first = std::move(*first), .layout = std::move(*layout), .members = {}};
+  for (size_t i = 0; i < members.size(); i++) {
+    view.members.push_back({std::move(members[i]), std::move(answers[i])});
+  }
+  return view;
+}
+
+std::string StateOf(const NodeView& view) {
+  if (!view.status) return "unreachable";
+  return view.status->ready ? "ready" : "not ready";
+}
+
+std::string DoorsOf(const ring::Doors& doors) {
+  return fmt::format("{} {} {} {}", doors.native, doors.resp, doors.http, doors.peer);
+}
+
+Json DoorsObject(const ring::Doors& doors) {
+  return {{"host", doors.host},
+          {"native", doors.native},
+          {"peer", doors.peer},
+          {"resp", doors.resp},
+          {"http", doors.http}};
+}
+
+Json NodeObject(const NodeView& view) {
+  Json object = {{"name", view.member.name},
+                 {"id", view.member.id.ToHex()},
+                 {"zone", view.member.zone},
+                 {"weight", view.member.weight},
+                 {"doors", DoorsObject(view.member.doors)},
+                 {"state", StateOf(view)}};
+  if (!view.status) {
+    object["error"] = {{"code", CodeName(view.status.error().code)},
+                       {"text", view.status.error().text}};
+    return object;
+  }
+  const wire::NodeStatus& status = *view.status;
+  object["ready"] = status.ready;
+  if (!status.ready) object["reason"] = status.reason;
+  object["software"] = status.software;
+  object["uptime_seconds"] = status.uptime_seconds;
+  object["layout_version"] = status.layout_version;
+  object["partitions_owned"] = status.partitions_owned;
+  object["keys_estimate"] = status.keys_estimate;
+  object["data_bytes"] = status.data_bytes;
+  object["operations_in_flight"] = status.operations_in_flight;
+  Json counters = Json::object();
+  for (const wire::Counter& counter : status.counters) counters[counter.name] = counter.value;
+  object["counters"] = std::move(counters);
+  return object;
+}
+
+Json ClusterObject(const ClusterView& view, const Health& health) {
+  Json nodes = Json::array();
+  for (const NodeView& member : view.members) nodes.push_back(NodeObject(member));
+  return {{"cluster", view.first.cluster},
+          {"verdict", VerdictName(health.verdict)},
+          {"headline", health.headline},
+          {"advice", health.advice},
+          {"failures_tolerated", health.failures_tolerated},
+          {"partitions", view.layout.partition_count()},
+          {"partitions_impaired", health.partitions_impaired},
+          {"layout_version", view.layout.version()},
+          {"nodes", std::move(nodes)}};
+}
+
+void ShowCluster(const Output& output, const ClusterView& view, const Health& health) {
+  output.Line(health.headline);
+  for (const std::string& advice : health.advice) output.Line("  " + advice);
+  output.Line("");
+  output.Line(fmt::format("cluster {}, layout {}, {} partitions", view.first.cluster,
+                          view.layout.version(), view.layout.partition_count()));
+
+  // The columns are as wide as what stands in them.
+  std::vector<std::vector<std::string>> rows = {
+      {"node", "state", "host", "native resp http peer", "zone", "owns", "records", "data", "up"}};
+  for (const NodeView& member : view.members) {
+    const std::string zone = member.member.zone.empty() ? "-" : member.member.zone;
+    std::vector<std::string> row = {member.member.name, StateOf(member), member.member.doors.host,
+                                    DoorsOf(member.member.doors), zone};
+    if (member.status) {
+      row.push_back(fmt::format("{}", member.status->partitions_owned));
+      row.push_back(FormatCount(member.status->keys_estimate));
+      row.push_back(FormatBytes(member.status->data_bytes));
+      row.push_back(FormatSeconds(member.status->uptime_seconds));
+    } else {
+      row.insert(row.end(), 4, "-");
+    }
+    rows.push_back(std::move(row));
+  }
+  std::vector<size_t> widths(rows.front().size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); i++) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    output.Line(line);
+  }
+}
+
+ExitCode Status(const GlobalOptions& global) {
+  const Output& output = global.output;
+  const auto view = Look(global);
+  if (!view) return output.Fail(view.error());
+  const Health health = Judge(view->layout, view->members);
+  if (output.json()) {
+    output.Json(ClusterObject(*view, health));
+  } else if (output.quiet()) {
+    output.Line(health.headline);
+  } else {
+    ShowCluster(output, *view, health);
+  }
+  return std::ranges::all_of(view->members, &NodeView::ready) ? ExitCode::kOk
+                                                              : ExitCode::kUnhealthy;
+}
+
+// Of the one node that was named: what a container's health check asks.
+ExitCode ShowHealth(const GlobalOptions& global) {
+  const Output& output = global.output;
+  const auto status = AskStatus(global);
+  if (!status) return output.Fail(status.error(), ExitCode::kUnhealthy);
+  if (output.json()) {
+    Json object = {{"name", status->name}, {"ready", status->ready}};
+    if (!status->ready) object["reason"] = status->reason;
+    output.Json(object);
+  } else if (status->ready) {
+    output.Note(fmt::format("{} is ready", status->name));
+  } else {
+    output.Line(fmt::format("{} is not ready: {}", status->name, status->reason));
+  }
+  return status->ready ? ExitCode::kOk : ExitCode::kUnhealthy;
+}
+
+struct RingOptions {
+  std::string key;
+  std::string bucket = "default";
+  size_t n = 3;
+};
+
+ExitCode Ring(const GlobalOptions& global, const RingOptions& options) {
+  const Output& output = global.output;
+  const auto status = AskStatus(global);
+  if (!status) return output.Fail(status.error());
+  const auto layout = client::LayoutOf(*status);
+  if (!layout) return output.Fail(layout.error());
+
+  const ring::Token token = ring::TokenOf(options.bucket, options.key);
+  const ring::PartitionId partition = layout->PartitionOf(token);
+  const auto list = layout->PreferenceList(partition, options.n);
+  const auto fallbacks = layout->Walk(partition).subspan(list.size());
+  if (output.json()) {
+    const auto names = [&](std::span<const ring::MemberIndex> members) {
+      Json array = Json::array();
+      for (const ring::MemberIndex index : members) array.push_back(layout->member(index).name);
+      return array;
+    };
+    Json object;
+    SetBytes("bucket", options.bucket, &object);
+    SetBytes("key", options.key, &object);
+    object["token"] = fmt::format("{:016x}", token.value);
+    object["slot"] = ring::SlotOf(token);
+    object["partition"] = partition.value;
+    object["preference_list"] = names(list);
+    object["fallbacks"] = names(fallbacks);
+    output.Json(object);
+    return ExitCode::kOk;
+  }
+  output.Line(fmt::format("token {:016x}, slot {} of {}, partition {} of {}", token.value,
+                          ring::SlotOf(token), ring::kSlots, partition.value,
+                          layout->partition_count()));
+  const auto show = [&](std::string_view role, std::span<const ring::MemberIndex> members) {
+    for (const ring::MemberIndex index : members) {
+      const ring::Member& member = layout->member(index);
+      output.Line(fmt::format("{:<9} {}  {}:{}  {}", role, member.name, member.doors.host,
+                              member.doors.native, member.zone));
+    }
+  };
+  show("replica", list);
+  show("fallback", fallbacks);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddClusterCommands(CLI::App* app, Commands* commands) {
+  CLI::App* status =
+      app->add_subcommand("status", "Is the cluster safe? Asks every member and shows them all");
+  (*commands)[status] = [](const GlobalOptions& global) { return Status(global); };
+
+  CLI::App* health = app->add_subcommand("health", "Is the node ready? By the exit code");
+  (*commands)[health] = [](const GlobalOptions& global) { return ShowHealth(global); };
+
+  CLI::App* ring = app->add_subcommand("ring", "Where a key lives: token, slot, partition, nodes");
+  ring->alias("locate");
+  const auto options = std::make_shared<RingOptions>();
+  ring->add_option("KEY", options->key, "The key")->required()->option_text(" ");
+  ring->add_option("--bucket", options->bucket, "The bucket [default]")->option_text("NAME");
+  ring->add_option("-n", options->n, "Replicas [3]")
+      ->check(CLI::Range(size_t{1}, ring::kWalkMax).description(""))
+      ->option_text("COUNT");
+  (*commands)[ring] = [options](const GlobalOptions& global) { return Ring(global, *options); };
+}
+
+}  // namespace eddy::tools

@@ -1,0 +1,48 @@
+// What every verb of eddyctl is made of: it declares its options on a CLI11 subcommand, and leaves
+// a function that does it. The verbs of one subject share a file.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "tools/exit_code.h"
+#include "tools/output.h"
+
+namespace CLI {
+class App;
+}
+
+namespace eddy::tools {
+
+// The options that stand before or after any verb.
+struct GlobalOptions {
+  std::vector<std::string> nodes;  // HOST[:PORT]
+  std::string cluster;
+  Duration timeout = std::chrono::seconds(5);
+  Output output;
+};
+
+// Declares an option that takes a duration (tools/text.h) and hands it over.
+void AddDurationOption(CLI::App* app, const std::string& name, const std::string& description,
+                       const std::function<void(std::chrono::milliseconds)>& take);
+
+// Declares an option that takes a number of replicas.
+void AddQuorumOption(CLI::App* app, const std::string& name, const std::string& description,
+                     std::optional<uint8_t>* quorum);
+
+using Command = std::function<ExitCode(const GlobalOptions&)>;
+using Commands = std::map<const CLI::App*, Command>;
+
+void AddKeyCommands(CLI::App* app, Commands* commands);      // put, get, del
+void AddClusterCommands(CLI::App* app, Commands* commands);  // status, health, ring
+void AddImportCommand(CLI::App* app, Commands* commands);
+void AddExportCommand(CLI::App* app, Commands* commands);
+void AddBenchCommand(CLI::App* app, Commands* commands);
+
+}  // namespace eddy::tools

@@ -1,0 +1,121 @@
+#include "tools/session.h"
+
+#include <poll.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "client/connection.h"
+
+namespace eddy::tools {
+
+namespace {
+
+constexpr RequestId kStatusQuestion{.client = 1, .sequence = 1};
+
+client::ClientOptions ClientOptionsOf(const GlobalOptions& global) {
+  client::ClientOptions options;
+  options.cluster = global.cluster;
+  options.software = "eddyctl " EDDY_VERSION;
+  options.timeout = global.timeout;
+  return options;
+}
+
+// A node that was asked and has not answered yet.
+struct Asked {
+  std::unique_ptr<client::Connection> connection;
+  std::optional<Result<wire::NodeStatus>> answer;
+};
+
+void Ask(const GlobalOptions& global, const client::Address& node, Asked* asked) {
+  auto connection = client::Connection::Open(
+      node, {.cluster = global.cluster, .software = "eddyctl " EDDY_VERSION});
+  if (!connection) {
+    asked->answer = std::unexpected(connection.error());
+    return;
+  }
+  asked->connection = std::move(*connection);
+  if (const Status sent = asked->connection->SendStatusRequest(kStatusQuestion); !sent) {
+    asked->answer = std::unexpected(sent.error());
+  }
+}
+
+void TakeAnswer(Asked* asked) {
+  asked->connection->Advance();
+  auto reply = asked->connection->Next();
+  if (!reply) {
+    asked->answer = std::unexpected(reply.error());
+  } else if (*reply) {
+    if (auto* status = std::get_if<client::StatusAnswer>(&**reply)) {
+      asked->answer = std::move(status->status);
+    } else {
+      asked->answer = Fail(Code::kCorruption, "the node answered what was not asked");
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::vector<client::Address>> AddressesOf(const GlobalOptions& global) {
+  std::vector<client::Address> addresses;
+  for (const std::string& node : global.nodes) {
+    auto address = client::ParseAddress(node);
+    if (!address) return std::unexpected(address.error());
+    addresses.push_back(std::move(*address));
+  }
+  return addresses;
+}
+
+Result<std::unique_ptr<client::Client>> OpenClient(const GlobalOptions& global, Routing routing,
+                                                   size_t window) {
+  auto addresses = AddressesOf(global);
+  if (!addresses) return std::unexpected(addresses.error());
+  client::ClientOptions options = ClientOptionsOf(global);
+  options.nodes = std::move(*addresses);
+  options.ring_aware = routing == Routing::kReplicas;
+  options.window = window;
+  return std::make_unique<client::Client>(std::move(options));
+}
+
+Result<wire::NodeStatus> AskStatus(const GlobalOptions& global) {
+  auto client = OpenClient(global, Routing::kGivenNodes);
+  if (!client) return std::unexpected(client.error());
+  return (*client)->Status();
+}
+
+std::vector<Result<wire::NodeStatus>> AskStatusOfAll(const GlobalOptions& global,
+                                                     const std::vector<client::Address>& nodes) {
+  std::vector<Asked> asked(nodes.size());
+  for (size_t i = 0; i < nodes.size(); i++) Ask(global, nodes[i], &asked[i]);
+
+  const client::TimePoint deadline = client::TimeIn(global.timeout);
+  for (;;) {
+    std::vector<pollfd> polled;
+    for (Asked& one : asked) {
+      if (one.answer) continue;
+      TakeAnswer(&one);
+      if (one.answer) continue;
+      polled.push_back(
+          {.fd = one.connection->fd(), .events = one.connection->events(), .revents = 0});
+    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (polled.empty() || left.count() <= 0) break;
+    poll(polled.data(), polled.size(), static_cast<int>(left.count()));
+  }
+
+  std::vector<Result<wire::NodeStatus>> answers;
+  for (Asked& one : asked) {
+    if (one.answer) {
+      answers.push_back(std::move(*one.answer));
+    } else {
+      answers.push_back(Fail(Code::kTimeout, "does not answer"));
+    }
+  }
+  return answers;
+}
+
+}  // namespace eddy::tools
