@@ -1,7 +1,8 @@
 // The ring as Redis Cluster tells it, so that a cluster client finds a replica of each key in one
-// hop. Slots are the top 14 bits of the token, so a partition is a range of slots; the first replica
-// that can be reached stands as its master, the others that can be reached as its replicas. This is
-// a hint for clients and nothing more: any node takes any key, and nobody is ever told MOVED.
+// hop. Slots are the top 14 bits of the token, so a partition is a range of slots; the first
+// replica that can be reached stands as its master, the others that can be reached as its replicas.
+// This is a hint for clients and nothing more: any node takes any key, and nobody is ever told
+// MOVED.
 #pragma once
 
 #include <cstdint>

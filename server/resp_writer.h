@@ -1,5 +1,6 @@
 // Replies as RESP, in the version that the connection speaks: what RESP3 has a type for (maps,
-// sets, nulls, verbatim text) becomes its nearest kin in RESP2. Appends to a string that it borrows.
+// sets, nulls, verbatim text) becomes its nearest kin in RESP2. Appends to a string that it
+// borrows.
 #pragma once
 
 #include <cstdint>
