@@ -1,0 +1,424 @@
+#include "server/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <utility>
+
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include "base/nearest.h"
+
+namespace eddy::server {
+
+namespace {
+
+std::string Describe(const toml::node& node) {
+  if (const auto text = node.value_exact<std::string_view>()) {
+    return fmt::format("the string '{}'", *text);
+  }
+  if (const auto number = node.value_exact<int64_t>())
+    return fmt::format("the integer {}", *number);
+  switch (node.type()) {
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "a list";
+    case toml::node_type::floating_point:
+      return "a number with a fraction";
+    case toml::node_type::boolean:
+      return node.value_or(false) ? "the boolean true" : "the boolean false";
+    default:
+      return "a date or time";
+  }
+}
+
+// A key that may stand in a table: what it must hold and where that goes.
+struct Field {
+  std::string_view key;
+  std::string expects;
+  std::function<bool(const toml::node&)> read;  // false: not what is expected
+};
+
+struct Section {
+  std::string_view name;
+  std::vector<Field> fields;
+};
+
+Field TextField(std::string_view key, std::string* target) {
+  return {key, "a string", [target](const toml::node& node) {
+            const auto text = node.value_exact<std::string>();
+            if (text) *target = *text;
+            return text.has_value();
+          }};
+}
+
+// `Target` is anything that is made from an integer.
+template <class Target>
+Field NumberField(std::string_view key, uint64_t least, uint64_t most, Target* target) {
+  return {key, fmt::format("an integer within {} to {}", least, most), [=](const toml::node& node) {
+            const auto number = node.value_exact<int64_t>();
+            if (!number || std::cmp_less(*number, least) || std::cmp_greater(*number, most)) {
+              return false;
+            }
+            if constexpr (std::is_integral_v<Target>) {
+              *target = static_cast<Target>(*number);
+            } else if constexpr (requires { typename Target::value_type; }) {
+              *target = static_cast<typename Target::value_type>(*number);
+            } else {
+              *target = Target(*number);
+            }
+            return true;
+          }};
+}
+
+template <class Target>
+Field PortField(std::string_view key, Target* target) {
+  return NumberField(key, 0, 65535, target);
+}
+
+Field BytesField(std::string_view key, uint64_t least, uint64_t most, uint64_t* target) {
+  return {key,
+          fmt::format("a size such as \"256MiB\", or an integer of bytes, within {} to {}", least,
+                      most),
+          [=](const toml::node& node) {
+            std::optional<uint64_t> bytes;
+            if (const auto text = node.value_exact<std::string_view>()) {
+              bytes = BytesFromText(*text);
+            } else if (const auto number = node.value_exact<int64_t>(); number && *number >= 0) {
+              bytes = static_cast<uint64_t>(*number);
+            }
+            if (!bytes || *bytes < least || *bytes > most) return false;
+            *target = *bytes;
+            return true;
+          }};
+}
+
+// One of a few names.
+template <class Value, class Target>
+Field ChoiceField(std::string_view key, std::vector<std::pair<std::string_view, Value>> choices,
+                  Target* target) {
+  std::string expects = "one of";
+  for (const auto& [name, value] : choices) expects += fmt::format(" \"{}\"", name);
+  return {key, std::move(expects), [choices = std::move(choices), target](const toml::node& node) {
+            const auto text = node.value_exact<std::string_view>();
+            if (!text) return false;
+            for (const auto& [name, value] : choices) {
+              if (name != *text) continue;
+              *target = value;
+              return true;
+            }
+            return false;
+          }};
+}
+
+const std::vector<std::pair<std::string_view, storage::Durability>> kDurabilities = {
+    {"sync", storage::Durability::kSync},
+    {"os", storage::Durability::kOs},
+    {"memory", storage::Durability::kMemory},
+};
+
+std::vector<Field> BucketFields(node::BucketProperties* bucket) {
+  return {
+      NumberField("n", 1, ring::kWalkMax, &bucket->n),
+      NumberField("r", 1, ring::kWalkMax, &bucket->r),
+      NumberField("w", 1, ring::kWalkMax, &bucket->w),
+      NumberField("pr", 0, ring::kWalkMax, &bucket->pr),
+      NumberField("pw", 0, ring::kWalkMax, &bucket->pw),
+      ChoiceField<node::Conflict>(
+          "conflict",
+          {{"siblings", node::Conflict::kSiblings}, {"lww", node::Conflict::kLastWriter}},
+          &bucket->conflict),
+      NumberField("ttl_ms", 0, uint64_t{100} * 365 * 24 * 3600 * 1000, &bucket->ttl),
+      ChoiceField("durability", kDurabilities, &bucket->durability),
+  };
+}
+
+// The sections but for the buckets, whose names are the user's. The first is the top of the file.
+std::vector<Section> SectionsOf(Config* config) {
+  constexpr uint64_t kDayMs = uint64_t{24} * 3600 * 1000;
+  return {
+      {"", {TextField("cluster", &config->cluster)}},
+      {"node",
+       {TextField("name", &config->name), TextField("zone", &config->zone),
+        TextField("host", &config->host), TextField("data_dir", &config->data_dir),
+        TextField("pid_file", &config->pid_file)}},
+      {"doors",
+       {PortField("native", &config->native), PortField("peer", &config->peer),
+        PortField("resp", &config->resp), PortField("http", &config->http)}},
+      {"storage",
+       {ChoiceField<EngineKind>(
+            "engine", {{"rocksdb", EngineKind::kRocksDb}, {"memory", EngineKind::kMemory}},
+            &config->engine),
+        ChoiceField("durability", kDurabilities, &config->durability),
+        BytesField("memory_limit", uint64_t{16} << 20, uint64_t{1} << 44,
+                   &config->memory_limit_bytes)}},
+      {"log",
+       {ChoiceField<LogLevel>("level",
+                              {{"debug", LogLevel::kDebug},
+                               {"info", LogLevel::kInfo},
+                               {"warning", LogLevel::kWarning},
+                               {"error", LogLevel::kError}},
+                              &config->log_level),
+        ChoiceField<LogFormat>(
+            "format",
+            {{"auto", LogFormat::kAuto}, {"text", LogFormat::kText}, {"json", LogFormat::kJson}},
+            &config->log_format)}},
+      {"limits",
+       {BytesField("value_bytes_max", 1, kValueBytesMax, &config->value_bytes_max),
+        NumberField("deadline_ms", 1, kDayMs, &config->deadline),
+        NumberField("deadline_max_ms", 1, kDayMs, &config->deadline_max),
+        NumberField("connections_max", 1, 1'000'000, &config->connections_max),
+        NumberField("pipeline_max", 1, 1'000'000, &config->pipeline_max),
+        NumberField("operations_max", 1, 10'000'000, &config->operations_max)}},
+  };
+}
+
+class FileReader {
+ public:
+  FileReader(std::string_view file, Config* config) : file_(file), config_(config) {}
+
+  std::vector<ConfigError> Read(const toml::table& top) {
+    const std::vector<Section> sections = SectionsOf(config_);
+    for (const auto& [key, node] : top) ReadTop(sections, key, node);
+    return std::move(errors_);
+  }
+
+  void Report(const toml::source_region& at, std::string text) {
+    errors_.push_back(
+        {fmt::format("{}:{}:{}", file_, at.begin.line, at.begin.column), std::move(text)});
+  }
+
+  std::vector<ConfigError> TakeErrors() { return std::move(errors_); }
+
+ private:
+  void ReadTop(const std::vector<Section>& sections, const toml::key& key, const toml::node& node) {
+    if (key == "seeds") return ReadSeeds(node);
+    if (key == "bucket") return ReadBuckets(node);
+    if (key == "bucket_defaults") {
+      node::BucketProperties properties;
+      if (ReadBucket("bucket_defaults", node, &properties)) {
+        config_->buckets.SetDefault(properties);
+      }
+      return;
+    }
+    for (const Section& section : sections) {
+      if (section.name == key.str()) return ReadTable(section.name, section.fields, node);
+    }
+    for (const Field& field : sections.front().fields) {
+      if (field.key == key.str()) return ReadField(field, node);
+    }
+    std::vector<std::string> known = {"cluster", "seeds", "bucket", "bucket_defaults"};
+    for (const Section& section : sections) {
+      for (const Field& field : section.fields) {
+        if (!section.name.empty() && field.key == key.str()) {
+          return Report(key.source(),
+                        fmt::format("'{}' stands in the section [{}]", key.str(), section.name));
+        }
+      }
+      if (!section.name.empty()) known.emplace_back(section.name);
+    }
+    ReportUnknown(key, "the file", known);
+  }
+
+  void ReadTable(std::string_view name, const std::vector<Field>& fields, const toml::node& node) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+      return Report(node.source(),
+                    fmt::format("expected [{}] to be a section, found {}", name, Describe(node)));
+    }
+    for (const auto& [key, value] : *table) {
+      const auto field = std::ranges::find(fields, key.str(), &Field::key);
+      if (field != fields.end()) {
+        ReadField(*field, value);
+        continue;
+      }
+      std::vector<std::string> known;
+      for (const Field& each : fields) known.emplace_back(each.key);
+      ReportUnknown(key, fmt::format("[{}]", name), known);
+    }
+  }
+
+  void ReadField(const Field& field, const toml::node& node) {
+    if (field.read(node)) return;
+    Report(node.source(),
+           fmt::format("{}: expected {}, found {}", field.key, field.expects, Describe(node)));
+  }
+
+  void ReportUnknown(const toml::key& key, std::string_view where,
+                     const std::vector<std::string>& known) {
+    const auto nearest = Nearest(key.str(), known);
+    Report(key.source(),
+           fmt::format("unknown key '{}' in {}; {}", key.str(), where,
+                       nearest ? fmt::format("did you mean '{}'?", *nearest)
+                               : fmt::format("known are {}", fmt::join(known, ", "))));
+  }
+
+  void ReadSeeds(const toml::node& node) {
+    const toml::array* list = node.as_array();
+    if (list == nullptr) {
+      return Report(node.source(),
+                    fmt::format("seeds: expected a list of strings, found {}", Describe(node)));
+    }
+    config_->seeds.clear();
+    for (const toml::node& element : *list) {
+      const auto text = element.value_exact<std::string_view>();
+      if (!text) {
+        Report(element.source(),
+               fmt::format("seeds: expected a string, found {}", Describe(element)));
+        continue;
+      }
+      auto seed = ParseSeed(*text);
+      if (seed) {
+        config_->seeds.push_back(*std::move(seed));
+      } else {
+        Report(element.source(), seed.error().text);
+      }
+    }
+  }
+
+  void ReadBuckets(const toml::node& node) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+      return Report(node.source(), "a bucket's section is [bucket.NAME]");
+    }
+    for (const auto& [key, value] : *table) {
+      const std::string name(key.str());
+      node::BucketProperties properties = config_->buckets.Find(name);
+      if (!ReadBucket(fmt::format("bucket.{}", name), value, &properties)) continue;
+      if (auto ok = config_->buckets.Set(name, properties); !ok) {
+        Report(key.source(), ok.error().text);
+      }
+    }
+  }
+
+  // False, with errors reported, unless the properties are good each by itself and together.
+  bool ReadBucket(const std::string& name, const toml::node& node,
+                  node::BucketProperties* properties) {
+    const size_t errors_before = errors_.size();
+    ReadTable(name, BucketFields(properties), node);
+    if (errors_.size() != errors_before) return false;
+    if (auto ok = node::ResolveQuorum(*properties, {}, properties->n); !ok) {
+      Report(node.source(), fmt::format("{}: {}", name, ok.error().text));
+      return false;
+    }
+    return true;
+  }
+
+  const std::string file_;
+  Config* const config_;
+  std::vector<ConfigError> errors_;
+};
+
+}  // namespace
+
+std::string FormatErrors(const std::vector<ConfigError>& errors) {
+  std::string text;
+  for (const ConfigError& error : errors) {
+    text += error.where.empty() ? error.text : fmt::format("{}: {}", error.where, error.text);
+    text += '\n';
+  }
+  return text;
+}
+
+std::vector<ConfigError> ReadConfig(std::string_view toml, std::string_view file, Config* config) {
+  FileReader reader(file, config);
+  const toml::parse_result parsed = toml::parse(toml);
+  if (!parsed) {
+    reader.Report(parsed.error().source(), std::string(parsed.error().description()));
+    return reader.TakeErrors();
+  }
+  return reader.Read(parsed.table());
+}
+
+std::vector<ConfigError> CompleteConfig(Config* config) {
+  std::vector<ConfigError> errors;
+  if (config->cluster.empty()) errors.push_back({"", "the cluster's name must not be empty"});
+  if (config->seeds.empty()) {
+    if (config->name.empty()) config->name = "n1";
+    if (config->host.empty()) config->host = "127.0.0.1";
+    if (!config->peer) config->peer = 7401;
+    // A cluster of one is one whose only seed is the node itself.
+    config->seeds.push_back(Seed{config->name, config->host,
+                                 *config->peer != 0 ? *config->peer : uint16_t{7401},
+                                 config->zone});
+  } else if (config->name.empty()) {
+    errors.push_back({"",
+                      "a node of a cluster needs a name: give it as --name, or as name in "
+                      "[node], as the seed list has it"});
+    return errors;
+  }
+
+  const auto own = std::ranges::find(config->seeds, config->name, &Seed::name);
+  if (own == config->seeds.end()) {
+    std::string names;
+    for (const Seed& seed : config->seeds) names += (names.empty() ? "" : ", ") + seed.name;
+    errors.push_back({"", fmt::format("node '{}' is not in its own seed list ({}): add "
+                                      "{}@HOST:PORT to the seeds of every node, or correct --name",
+                                      config->name, names, config->name)});
+    return errors;
+  }
+  if (config->host.empty()) config->host = own->host;
+  if (!config->peer) config->peer = own->peer_port;
+  if (config->seeds.size() > 1 && *config->peer == 0) {
+    errors.push_back({"",
+                      "the peer door of a node with other members cannot be closed: give "
+                      "--peer-port a port other than 0"});
+  }
+  if (!config->zone.empty() && config->zone != own->zone) {
+    errors.push_back({"", fmt::format("node '{}' has the zone '{}', and '{}' in its seed list: "
+                                      "correct one of them",
+                                      config->name, config->zone, own->zone)});
+  }
+  config->zone = own->zone;
+  if (auto layout = LayoutOfSeeds(config->cluster, config->seeds); !layout) {
+    errors.push_back({"", fmt::format("the seed list makes no ring: {}", layout.error().text)});
+  }
+
+  const std::pair<std::string_view, uint16_t> doors[] = {{"native", config->native},
+                                                         {"peer", *config->peer},
+                                                         {"resp", config->resp},
+                                                         {"http", config->http}};
+  for (size_t i = 0; i < std::size(doors); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (doors[i].second == 0 || doors[i].second != doors[j].second) continue;
+      errors.push_back({"", fmt::format("the {} and the {} door have the same port {}: give one "
+                                        "of them another",
+                                        doors[j].first, doors[i].first, doors[i].second)});
+    }
+  }
+  if (config->deadline > config->deadline_max) {
+    errors.push_back({"", fmt::format("deadline_ms = {} is over deadline_max_ms = {}",
+                                      config->deadline.count(), config->deadline_max.count())});
+  }
+  return errors;
+}
+
+std::optional<storage::Durability> DurabilityFromText(std::string_view text) {
+  for (const auto& [name, durability] : kDurabilities) {
+    if (name == text) return durability;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> BytesFromText(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc{}) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
+  static constexpr std::pair<std::string_view, unsigned> kUnits[] = {
+      {"", 0}, {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+  for (const auto& [name, shift] : kUnits) {
+    if (unit != name) continue;
+    if (number > (~uint64_t{0} >> shift)) return std::nullopt;
+    return number << shift;
+  }
+  return std::nullopt;
+}
+
+}  // namespace eddy::server

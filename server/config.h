@@ -1,0 +1,86 @@
+// What a node is told at its start: a TOML file, and command line flags over it. A plain value,
+// constant once it is complete. Every mistake of a file is reported at once, each with its line and
+// column, so a file is put right in one go.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "node/bucket.h"
+#include "server/seed.h"
+#include "storage/store.h"
+
+namespace eddy::server {
+
+enum class EngineKind { kRocksDb, kMemory };
+enum class LogFormat { kAuto, kText, kJson };  // kAuto: text on a terminal, JSON lines elsewhere
+
+struct Config {
+  std::string cluster = "eddy";
+  std::vector<Seed> seeds;  // all members; empty: a cluster of one
+
+  // [node]
+  std::string name;  // required with seeds; "n1" without
+  std::string zone;  // as the seed has it, where seeds are given
+  std::string host;  // where the doors are opened; the seed's host where not given
+  std::string data_dir = "eddy-data";
+  std::string pid_file;  // empty: none is written
+
+  // [doors]; 0: not opened
+  std::optional<uint16_t> peer;  // the seed's port where not given
+  uint16_t native = 7400;
+  uint16_t resp = 7379;
+  uint16_t http = 7480;
+
+  // [storage]
+  EngineKind engine = EngineKind::kRocksDb;
+  storage::Durability durability = storage::Durability::kSync;
+  uint64_t memory_limit_bytes = uint64_t{256} << 20;
+
+  // [log]
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kAuto;
+
+  // [limits]
+  uint64_t value_bytes_max = kValueBytesMax;
+  std::chrono::milliseconds deadline{2'000};
+  std::chrono::milliseconds deadline_max{60'000};
+  uint64_t connections_max = 10'000;  // a door
+  uint64_t pipeline_max = 1'024;      // requests in flight a connection
+  uint64_t operations_max = 65'536;   // requests in flight a node
+
+  // [bucket_defaults], [bucket.NAME]
+  node::BucketTable buckets;
+};
+
+struct ConfigError {
+  std::string where;  // "eddy.toml:3:1", "--seeds", or empty
+  std::string text;
+
+  friend bool operator==(const ConfigError&, const ConfigError&) = default;
+};
+
+// "where: text", one a line.
+std::string FormatErrors(const std::vector<ConfigError>& errors);
+
+// Reads TOML over what `config` holds. `file` is only named in errors.
+[[nodiscard]] std::vector<ConfigError> ReadConfig(std::string_view toml, std::string_view file,
+                                                  Config* config);
+
+// Fills in what follows from the rest (name, host, peer port), and checks what no single key can
+// tell: that the node is one of its own seeds, and that the doors of one host differ.
+[[nodiscard]] std::vector<ConfigError> CompleteConfig(Config* config);
+
+// What the texts of flags and keys mean; nullopt if nothing.
+std::optional<storage::Durability> DurabilityFromText(std::string_view text);
+// "256MiB", "64KiB", "1GiB", or plain bytes.
+std::optional<uint64_t> BytesFromText(std::string_view text);
+
+}  // namespace eddy::server

@@ -1,0 +1,94 @@
+#include "server/seed.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "ring/planner.h"
+
+namespace eddy::server {
+
+namespace {
+
+std::unexpected<Error> BadSeed(std::string_view text, std::string_view what) {
+  return Fail(Code::kInvalidArgument,
+              fmt::format("seed '{}' {}; a seed is name@host:port/zone, such as "
+                          "n1@10.0.0.1:7401/rack1 (the zone may be left out, an IPv6 address "
+                          "stands in brackets)",
+                          text, what));
+}
+
+}  // namespace
+
+Result<Seed> ParseSeed(std::string_view text) {
+  std::string_view rest = text;
+  Seed seed;
+  const size_t at = rest.find('@');
+  if (at == std::string_view::npos || at == 0) return BadSeed(text, "has no name before an '@'");
+  seed.name = rest.substr(0, at);
+  rest.remove_prefix(at + 1);
+
+  if (rest.starts_with('[')) {
+    const size_t close = rest.find(']');
+    if (close == std::string_view::npos) return BadSeed(text, "has no ']' after its '['");
+    seed.host = rest.substr(1, close - 1);
+    rest.remove_prefix(close + 1);
+  } else {
+    const size_t end = std::min(rest.find_first_of(":/"), rest.size());
+    seed.host = rest.substr(0, end);
+    rest.remove_prefix(end);
+  }
+  if (seed.host.empty()) return BadSeed(text, "has no host");
+
+  if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    seed.zone = rest.substr(slash + 1);
+    rest = rest.substr(0, slash);
+  }
+  if (!rest.starts_with(':')) return BadSeed(text, "has no port");
+  rest.remove_prefix(1);
+  const auto [end, failed] =
+      std::from_chars(rest.data(), rest.data() + rest.size(), seed.peer_port);
+  if (failed != std::errc{} || end != rest.data() + rest.size() || seed.peer_port == 0) {
+    return BadSeed(text, fmt::format("has the port '{}', which is not within 1 to 65535", rest));
+  }
+  return seed;
+}
+
+Result<std::vector<Seed>> ParseSeeds(std::string_view text) {
+  std::vector<Seed> seeds;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    auto seed = ParseSeed(text.substr(0, comma));
+    if (!seed) return std::unexpected(std::move(seed.error()));
+    seeds.push_back(*std::move(seed));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return seeds;
+}
+
+NodeId NodeIdOf(std::string_view cluster, std::string_view name) {
+  std::string bytes = "node";
+  AppendBytes(&bytes, cluster);
+  AppendBytes(&bytes, name);
+  const Digest digest = Hash128(bytes);
+  return NodeId{.high = digest.high, .low = digest.low};
+}
+
+Result<ring::Layout> LayoutOfSeeds(std::string_view cluster, const std::vector<Seed>& seeds) {
+  ring::PlanRequest request;
+  for (const Seed& seed : seeds) {
+    ring::Member member{.id = NodeIdOf(cluster, seed.name), .name = seed.name, .zone = seed.zone};
+    member.doors.host = seed.host;
+    member.doors.peer = seed.peer_port;
+    request.members.push_back(std::move(member));
+  }
+  auto plan = ring::PlanLayout(std::move(request));
+  if (!plan) return std::unexpected(std::move(plan.error()));
+  return std::move(plan->layout);
+}
+
+}  // namespace eddy::server
