@@ -26,10 +26,19 @@ class Outlet {
 class Session {
  public:
   virtual ~Session() = default;
-  // Takes as much of `input` (8-byte aligned at its start) as it can use now and returns how many
-  // bytes that was. What is left comes again, with more behind it; a session that has enough in
-  // flight takes nothing until it wakes.
+  // Takes as much of `input` as it can use now and returns how many bytes that was. What is left
+  // comes again, with more behind it; a session that has enough in flight takes nothing until it
+  // wakes. `input` is 8-byte aligned at its start as long as the session takes multiples of 8.
   virtual size_t Consume(std::string_view input) = 0;
+  // Whether it takes nothing until it wakes: then the socket is not read either, and the client
+  // feels it.
+  virtual bool paused() const { return false; }
+  // Whether replies are still to come: a client that has sent all it had to say (and closed its
+  // half) still gets them.
+  virtual bool awaiting() const { return false; }
+  // The connection is over, and this session about to be destroyed. `reason` is why our side ended
+  // it; empty when the other side did.
+  virtual void OnClosed(std::string_view /*reason*/) {}
 };
 
 }  // namespace eddy::server
