@@ -1,0 +1,43 @@
+// A node that a test plays: keeps what doors submit until the test answers.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "server/front.h"
+#include "server/seed.h"
+
+namespace eddy::server {
+
+class FakeFront final : public Front {
+ public:
+  FakeFront() : layout_(*LayoutOfSeeds("test", {Seed{"n1", "127.0.0.1", 7401, ""}})) {}
+
+  void Submit(wire::ClientRequest request, Done done) override {
+    waiting.emplace_back(std::move(request), std::move(done));
+  }
+  wire::NodeStatus Status() override {
+    return {.cluster = "test", .name = "n1", .ready = true, .reason = ""};
+  }
+  const ring::Layout& layout() override { return layout_; }
+  Now now() override { return {}; }
+
+  // Answers the oldest with one sibling that holds `value`.
+  void Answer(std::string value) {
+    CHECK(!waiting.empty());
+    auto [request, done] = std::move(waiting.front());
+    waiting.pop_front();
+    wire::ClientReply reply{.id = request.id, .needed = 2, .answered = 2};
+    reply.siblings.push_back({.dot = {.actor = {1, 1}, .counter = 1}, .value = std::move(value)});
+    done(std::move(reply));
+  }
+
+  std::deque<std::pair<wire::ClientRequest, Done>> waiting;
+
+ private:
+  const ring::Layout layout_;
+};
+
+}  // namespace eddy::server
