@@ -1,0 +1,163 @@
+#include "server/store_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/check.h"
+
+namespace eddy::server {
+
+using storage::StoreResult;
+using storage::StoreVerb;
+using storage::Tier;
+
+namespace {
+
+bool IsRead(const StoreVerb& verb) {
+  return std::holds_alternative<storage::ReadVerb>(verb.action);
+}
+
+StoreResult Refusal(const StoreVerb& verb, Error error) {
+  return StoreResult{.id = verb.id, .record = std::unexpected(std::move(error))};
+}
+
+}  // namespace
+
+StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage::Lease& lease,
+                         StoreRunnerOptions options, std::function<void()> arrived)
+    : options_(options),
+      engine_(engine),
+      on_arrived_(std::move(arrived)),
+      store_(engine, lease),
+      async_(new uv_async_t) {
+  CHECK(uv_async_init(loop, async_, [](uv_async_t* handle) {
+          static_cast<StoreRunner*>(handle->data)->on_arrived_();
+        }) == 0);
+  async_->data = this;
+  syncer_ = std::make_unique<SyncThread>(engine, [this](uint64_t commit, Status status) {
+    Post([&](Arrived* mailbox) {
+      mailbox->synced_commit = commit;
+      if (mailbox->sync_status) mailbox->sync_status = std::move(status);
+      ++mailbox->syncs;
+    });
+  });
+  readers_ = std::make_unique<ReaderPool>(engine, options.reader_threads, [this](std::string key) {
+    Post([&](Arrived* mailbox) { mailbox->read_keys.push_back(std::move(key)); });
+  });
+}
+
+StoreRunner::~StoreRunner() { CHECK(async_ == nullptr); }
+
+void StoreRunner::Close() {
+  readers_.reset();
+  syncer_.reset();
+  if (async_ == nullptr) return;
+  uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(async_, nullptr)),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_async_t*>(handle); });
+}
+
+void StoreRunner::Post(const std::function<void(Arrived*)>& change) {
+  {
+    const std::lock_guard lock(mutex_);
+    change(&arrived_);
+  }
+  uv_async_send(async_);
+}
+
+void StoreRunner::Execute(std::vector<StoreVerb>* verbs, std::vector<StoreResult>* results) {
+  counters_.verbs += verbs->size();
+  for (StoreVerb& verb : *verbs) {
+    if (waiting_count_ > 0) {
+      if (const auto behind = waiting_.find(verb.key); behind != waiting_.end()) {
+        if (RefuseIfFull(verb, results)) continue;
+        ++waiting_count_;
+        behind->second.push_back(std::move(verb));
+        continue;
+      }
+    }
+    ExecuteOne(std::move(verb), Tier::kCache, results);
+  }
+  verbs->clear();
+}
+
+bool StoreRunner::RefuseIfFull(const StoreVerb& verb, std::vector<StoreResult>* results) {
+  if (waiting_count_ < options_.reads_waiting_max) return false;
+  ++counters_.refused_busy;
+  results->push_back(Refusal(
+      verb, Error{Code::kBusy,
+                  fmt::format("{} reads wait for the disk: try again later", waiting_count_)}));
+  return true;
+}
+
+void StoreRunner::ExecuteOne(StoreVerb verb, Tier tier, std::vector<StoreResult>* results) {
+  if (!IsRead(verb)) {
+    if (failure_) {
+      results->push_back(Refusal(verb, *failure_));
+      return;
+    }
+    if (store_.waiting() >= options_.writes_waiting_max) {
+      ++counters_.refused_busy;
+      results->push_back(Refusal(
+          verb, Error{Code::kBusy, fmt::format("{} writes wait for the disk: try again later",
+                                               store_.waiting())}));
+      return;
+    }
+  }
+  const size_t waiting = store_.waiting();
+  if (store_.Execute(&verb, tier, results)) {
+    // A read waits too, where what it would show is not on disk yet.
+    uncommitted_ = uncommitted_ || store_.waiting() != waiting;
+    return;
+  }
+  if (RefuseIfFull(verb, results)) return;
+  ++counters_.disk_reads;
+  ++waiting_count_;
+  std::string key = verb.key;
+  waiting_[key].push_back(std::move(verb));
+  readers_->Read(std::move(key));
+}
+
+void StoreRunner::Commit(std::vector<StoreResult>* results) {
+  // A write now would wait for the engine's flushes; the caller comes again.
+  if (!uncommitted_ || engine_->Health().stalled) return;
+  uncommitted_ = false;
+  ++counters_.commits;
+  const uint64_t commit = store_.Commit(results);
+  if (commit == last_commit_) return;
+  last_commit_ = commit;
+  if (failure_) {
+    store_.Synced(commit, std::unexpected(*failure_), results);
+  } else {
+    syncer_->Request(commit);
+  }
+}
+
+void StoreRunner::TakeArrived(std::vector<StoreResult>* results) {
+  Arrived arrived;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(arrived, arrived_);
+  }
+  if (arrived.syncs > 0) {
+    counters_.syncs += arrived.syncs;
+    if (!arrived.sync_status && !failure_) {
+      failure_ = Error{arrived.sync_status.error().code,
+                       fmt::format("the disk failed to sync ({}), so this node takes no more "
+                                   "writes: mend or replace the disk and restart the node",
+                                   arrived.sync_status.error().text)};
+    }
+    const Status status = failure_ ? Status(std::unexpected(*failure_)) : Status();
+    // After a failure nothing that was ever committed may still be called durable later.
+    store_.Synced(failure_ ? last_commit_ : arrived.synced_commit, status, results);
+  }
+  for (const std::string& key : arrived.read_keys) {
+    auto waited = waiting_.extract(key);
+    CHECK(!waited.empty());
+    waiting_count_ -= waited.mapped().size();
+    for (StoreVerb& verb : waited.mapped()) ExecuteOne(std::move(verb), Tier::kDisk, results);
+  }
+}
+
+}  // namespace eddy::server

@@ -1,0 +1,45 @@
+#include "server/sync_thread.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace eddy::server {
+
+SyncThread::SyncThread(storage::Engine* engine, Done done)
+    : engine_(engine), done_(std::move(done)), thread_([this] { Run(); }) {}
+
+SyncThread::~SyncThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void SyncThread::Request(uint64_t commit) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (commit <= requested_) return;
+    requested_ = commit;
+  }
+  wake_.notify_one();
+}
+
+void SyncThread::Run() {
+  uint64_t synced = 0;
+  for (;;) {
+    uint64_t commit = 0;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || requested_ > synced; });
+      if (stopping_) return;
+      commit = requested_;
+    }
+    Status status = engine_->Sync();
+    synced = commit;
+    done_(commit, std::move(status));
+  }
+}
+
+}  // namespace eddy::server

@@ -1,0 +1,43 @@
+// Group commit, pipelined: while one sync of the write-ahead log runs, the loop thread applies the
+// next commits, and the next sync covers all of them. One sync at a time, as soon as the last one
+// is done; none while nothing waits.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "base/status.h"
+#include "storage/engine.h"
+
+namespace eddy::server {
+
+class SyncThread {
+ public:
+  // Called on the sync thread, once a sync: it began after commit `commit`.
+  using Done = std::function<void(uint64_t commit, Status status)>;
+
+  SyncThread(storage::Engine* engine, Done done);
+  // Ends after the sync under way; what was requested beyond it is not done.
+  ~SyncThread();
+
+  // Commits up to this one want to be durable. Any thread.
+  void Request(uint64_t commit);
+
+ private:
+  void Run();
+
+  storage::Engine* const engine_;
+  const Done done_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  uint64_t requested_ = 0;  // guarded by mutex_, as is what follows
+  bool stopping_ = false;
+
+  std::thread thread_;  // last, so that it starts when all else is there
+};
+
+}  // namespace eddy::server
