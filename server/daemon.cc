@@ -1,0 +1,439 @@
+#include "server/daemon.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "server/locked_engine.h"
+#include "server/resp_session.h"
+#include "server/seed.h"
+#include "server/version.h"
+#include "storage/identity.h"
+#include "storage/memory_engine.h"
+#include "storage/rocks_engine.h"
+
+namespace eddy::server {
+
+namespace {
+
+constexpr Duration kCheckTimesEvery = std::chrono::seconds(1);
+// In a stop, for writes that are answered but still on their way to a slower replica.
+constexpr Duration kStragglersMax = std::chrono::milliseconds(500);
+// In a stop, for clients to take their last replies.
+constexpr Duration kLeaveMax = std::chrono::milliseconds(500);
+
+uint64_t SystemSeed() {
+  uint64_t seed = 0;
+  CHECK(uv_random(nullptr, nullptr, &seed, sizeof(seed), 0, nullptr) == 0);
+  return seed;
+}
+
+template <class Handle>
+uv_handle_t* Base(Handle* handle) {
+  return reinterpret_cast<uv_handle_t*>(handle);
+}
+
+Daemon* Self(void* data) { return static_cast<Daemon*>(data); }
+
+}  // namespace
+
+Daemon::Daemon(Config config, LogSink* log)
+    : config_(std::move(config)), log_(log), limited_log_(log), random_(SystemSeed()) {
+  CHECK(uv_loop_init(&loop_) == 0);
+  clients_.loop = &loop_;
+  clients_.limits.hello_max = std::chrono::seconds(0);
+}
+
+Daemon::~Daemon() {
+  CloseHandles();
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  listeners_.clear();
+  transport_.reset();
+  runner_.reset();
+  CHECK(uv_loop_close(&loop_) == 0);
+}
+
+std::optional<Daemon::Problem> Daemon::Start() {
+  std::signal(SIGPIPE, SIG_IGN);
+  started_at_ = clock();
+
+  auto layout = LayoutOfSeeds(config_.cluster, config_.seeds);
+  if (!layout) return Problem{ExitCode::kConfig, layout.error().text};
+  layout_ = *std::move(layout);
+  const NodeId id = NodeIdOf(config_.cluster, config_.name);
+  const ring::Member* self = layout_->Find(id);
+  CHECK(self != nullptr);
+
+  if (auto problem = OpenEngine()) return problem;
+
+  wire::Hello hello{.cluster = config_.cluster,
+                    .software = std::string(kSoftware),
+                    .node = id,
+                    .node_name = config_.name,
+                    .doors = {.host = self->doors.host,
+                              .native = config_.native,
+                              .peer = *config_.peer,
+                              .resp = config_.resp,
+                              .http = config_.http},
+                    .layout = layout_->digest()};
+  if (auto problem = OpenDoors(hello)) return problem;
+
+  auto identity = storage::OpenIdentity(engine_.get(), config_.cluster, id, &random_);
+  if (!identity) {
+    return Problem{ExitCode::kDataDirectory,
+                   fmt::format("data directory {}: {}", config_.data_dir, identity.error().text)};
+  }
+  runner_ = std::make_unique<StoreRunner>(&loop_, engine_.get(), identity->lease,
+                                          StoreRunnerOptions{}, [this] { arrived_ = true; });
+  node::NodeOptions options;
+  options.deadline_default = config_.deadline;
+  options.deadline_max = config_.deadline_max;
+  options.operations_max = config_.operations_max;
+  options.value_bytes_max = config_.value_bytes_max;
+  options.durability = config_.durability;
+  node_ = std::make_unique<node::Node>(options, config_.buckets, *layout_, *std::move(identity),
+                                       random_.Fork());
+  StartHandles();
+  WritePidFile();
+  log_->Log(
+      LogLevel::kInfo,
+      fmt::format("{} started: node {} of cluster '{}' ({} members), data in {}, doors on "
+                  "{}: native {}, peer {}, resp {}, http {}",
+                  kSoftware, config_.name, config_.cluster, config_.seeds.size(), config_.data_dir,
+                  config_.host, config_.native, *config_.peer, config_.resp, config_.http));
+  return std::nullopt;
+}
+
+std::optional<Daemon::Problem> Daemon::OpenEngine() {
+  if (config_.engine == EngineKind::kMemory) {
+    engine_ = std::make_unique<LockedEngine>(std::make_unique<storage::MemoryEngine>());
+    return std::nullopt;
+  }
+  std::error_code failed;
+  std::filesystem::create_directories(config_.data_dir, failed);
+  auto engine = storage::RocksEngine::Open(
+      {.path = config_.data_dir, .memory_limit_bytes = config_.memory_limit_bytes});
+  if (!engine) return Problem{ExitCode::kDataDirectory, engine.error().text};
+  engine_ = *std::move(engine);
+  return std::nullopt;
+}
+
+std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
+  transport_ = std::make_unique<PeerTransport>(
+      &loop_, PeerOptions{.hello = hello, .host = config_.host, .port = *config_.peer}, &*layout_,
+      static_cast<PeerHandler*>(this), log_, random_.Fork());
+  if (auto ok = transport_->Listen(); !ok) return Problem{ExitCode::kDoor, ok.error().text};
+
+  native_ = std::make_unique<NativeDoor>(
+      static_cast<Front*>(this),
+      NativeOptions{.hello = hello, .pipeline_max = config_.pipeline_max});
+  if (auto problem = OpenDoor(
+          {.door = "native",
+           .flag = "--native-port",
+           .host = config_.host,
+           .port = config_.native,
+           .connections_max = config_.connections_max,
+           .full_reply = native_->FullReply()},
+          [this](TcpConnection* connection) { return native_->MakeSession(connection); })) {
+    return problem;
+  }
+  return OpenDoor({.door = "resp",
+                   .flag = "--resp-port",
+                   .host = config_.host,
+                   .port = config_.resp,
+                   .connections_max = config_.connections_max,
+                   .full_reply = "-ERR max number of clients reached\r\n"},
+                  [this](TcpConnection* connection) { return MakeResp(connection); });
+}
+
+std::unique_ptr<Session> Daemon::MakeResp(TcpConnection* connection) {
+  RespOptions options;
+  options.peer_address = connection->peer_address();
+  options.local_address = connection->local_address();
+  options.replicas = config_.buckets.Find(node::BucketTable::kRedisBucket).n;
+  options.clients = &resp_clients_;
+  return MakeRespSession(this, connection, std::move(options));
+}
+
+std::optional<Daemon::Problem> Daemon::OpenDoor(ListenerOptions options,
+                                                TcpListener::MakeSession make_session) {
+  if (options.port == 0) return std::nullopt;
+  auto listener = std::make_unique<TcpListener>(
+      &clients_, std::move(options), std::move(make_session), [this] { return clock(); });
+  if (auto ok = listener->Listen(); !ok) return Problem{ExitCode::kDoor, ok.error().text};
+  listeners_.push_back(std::move(listener));
+  return std::nullopt;
+}
+
+void Daemon::StartHandles() {
+  handles_open_ = true;
+  for (uv_handle_t* handle : {Base(&prepare_), Base(&check_), Base(&idle_), Base(&timer_),
+                              Base(&signals_[0]), Base(&signals_[1])}) {
+    handle->data = this;
+  }
+  uv_prepare_init(&loop_, &prepare_);
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { Self(handle->data)->RunTurn(); });
+  uv_check_init(&loop_, &check_);
+  uv_check_start(&check_, [](uv_check_t* handle) { Self(handle->data)->RunTurn(); });
+  uv_idle_init(&loop_, &idle_);
+  uv_timer_init(&loop_, &timer_);
+  const auto period = static_cast<uint64_t>(node::Node::kTickPeriod / std::chrono::milliseconds(1));
+  uv_timer_start(&timer_, [](uv_timer_t* handle) { Self(handle->data)->Tick(); }, 0, period);
+  for (int i = 0; i < 2; ++i) {
+    uv_signal_init(&loop_, &signals_[i]);
+    uv_signal_start(
+        &signals_[i], [](uv_signal_t* handle, int signal) { Self(handle->data)->OnSignal(signal); },
+        i == 0 ? SIGTERM : SIGINT);
+  }
+}
+
+void Daemon::WritePidFile() {
+  if (config_.pid_file.empty()) return;
+  const std::string fresh = config_.pid_file + ".new";
+  std::ofstream file(fresh);
+  file << getpid() << '\n';
+  file.close();
+  if (!file || rename(fresh.c_str(), config_.pid_file.c_str()) != 0) {
+    log_->Log(LogLevel::kWarning,
+              fmt::format("the pid file {} cannot be written; going on without", config_.pid_file));
+  }
+}
+
+ExitCode Daemon::Run() {
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  return FinishStop();
+}
+
+void Daemon::RunTurn() {
+  clients_.RunWoken();
+  if (std::exchange(arrived_, false)) {
+    runner_->TakeArrived(&results_);
+    CompleteResults();
+  }
+  do {
+    RunEffects();
+    transport_->Flush();
+    runner_->Commit(&results_);
+  } while (CompleteResults());
+  clients_.Flush();
+  clock_.NextTurn();
+  if (clients_.woken.empty()) {
+    uv_idle_stop(&idle_);
+  } else {
+    uv_idle_start(&idle_, [](uv_idle_t*) {});
+  }
+}
+
+void Daemon::RunEffects() {
+  for (;;) {
+    node_->TakeEffects(&effects_);
+    if (effects_.empty()) return;
+    for (const node::Send& send : effects_.sends) transport_->Send(send.to, send.message);
+    for (node::ClientAnswer& answer : effects_.answers) Answer(std::move(answer));
+    runner_->Execute(&effects_.verbs, &results_);
+    CompleteResults();
+  }
+}
+
+bool Daemon::CompleteResults() {
+  const bool any = !results_.empty();
+  for (storage::StoreResult& result : results_) node_->Complete(now(), std::move(result));
+  results_.clear();
+  return any;
+}
+
+void Daemon::Submit(wire::ClientRequest request, Done done) {
+  if (free_tickets_.empty()) {
+    free_tickets_.push_back(static_cast<uint32_t>(tickets_.size()));
+    tickets_.emplace_back();
+  }
+  const uint32_t ticket = free_tickets_.back();
+  free_tickets_.pop_back();
+  tickets_[ticket] = std::move(done);
+  ++tickets_out_;
+  node_->Submit(now(), ticket, std::move(request));
+}
+
+void Daemon::Answer(node::ClientAnswer answer) {
+  const auto ticket = static_cast<uint32_t>(answer.ticket);
+  Done done = std::move(tickets_[ticket]);
+  free_tickets_.push_back(ticket);
+  --tickets_out_;
+  done(std::move(answer.reply));
+}
+
+void Daemon::Tick() {
+  const Now moment = now();
+  node_->Tick(moment);
+  transport_->Tick(moment.monotonic);
+  if (stage_ != Stage::kServing) StopStep(moment.monotonic);
+  if (moment.monotonic - times_checked_at_ >= kCheckTimesEvery) {
+    times_checked_at_ = moment.monotonic;
+    for (const auto& listener : listeners_) listener->CheckTimes(moment.monotonic);
+  }
+
+  std::string reason;
+  const bool ready = Ready(&reason);
+  if (std::exchange(was_ready_, ready) == ready) return;
+  log_->Log(ready ? LogLevel::kInfo : LogLevel::kWarning,
+            ready ? "ready" : fmt::format("not ready: {}", reason));
+}
+
+bool Daemon::Ready(std::string* reason) const {
+  if (stage_ != Stage::kServing) {
+    *reason = "stopping";
+    return false;
+  }
+  if (runner_->failure()) {
+    *reason = runner_->failure()->text;
+    return false;
+  }
+  if (const auto health = engine_->Health(); health.refuses_writes) {
+    *reason = health.refuses_writes->text;
+    return false;
+  }
+  std::string_view why;
+  if (node_->Ready(&why)) return true;
+  *reason = why;
+  return false;
+}
+
+wire::NodeStatus Daemon::Status() {
+  wire::NodeStatus status{.cluster = config_.cluster,
+                          .software = std::string(kSoftware),
+                          .node = node_->id(),
+                          .name = config_.name};
+  status.ready = Ready(&status.reason);
+  status.uptime_seconds = static_cast<uint64_t>((clock() - started_at_) / std::chrono::seconds(1));
+  const ring::Layout& ring = node_->layout();
+  status.layout_version = ring.version();
+  status.partitions = ring.partition_count();
+  const auto self = ring.IndexOf(node_->id());
+  for (uint32_t i = 0; i < ring.partition_count(); ++i) {
+    const ring::MemberIndex owner = ring.OwnerOf(ring::PartitionId{i});
+    status.owners.push_back(owner.value);
+    if (owner == self) ++status.partitions_owned;
+  }
+  for (size_t i = 0; i < ring.members().size(); ++i) {
+    const ring::Member& member = ring.members()[i];
+    status.members.push_back(
+        {.id = member.id,
+         .name = member.name,
+         .zone = member.zone,
+         .weight = member.weight,
+         .doors = transport_->DoorsOf(ring::MemberIndex{static_cast<uint16_t>(i)}),
+         .reachable = member.id == node_->id() || node_->Reachable(member.id)});
+  }
+  const storage::EngineEstimate estimate = engine_->Estimate();
+  status.keys_estimate = estimate.data_keys;
+  status.data_bytes = estimate.data_bytes;
+  status.operations_in_flight = node_->operations_in_flight();
+
+  status.counters = node_->Counters();
+  const auto add = [&](std::string name, uint64_t value) {
+    status.counters.push_back({.name = std::move(name), .value = value});
+  };
+  const PeerTransport::Counters& peers = transport_->counters();
+  add("peer_messages_sent", peers.messages_sent);
+  add("peer_messages_received", peers.messages_received);
+  add("peer_messages_dropped", peers.messages_dropped);
+  add("peer_connections_made", peers.connections_made);
+  add("peer_connections_lost", peers.connections_lost);
+  add("peer_refusals", peers.refusals);
+  add("peer_bytes_read", transport_->bytes_read());
+  add("peer_bytes_written", transport_->bytes_written());
+  add("client_bytes_read", clients_.bytes_read);
+  add("client_bytes_written", clients_.bytes_written);
+  uint64_t accepted = 0;
+  uint64_t refused = 0;
+  for (const auto& listener : listeners_) {
+    accepted += listener->accepted();
+    refused += listener->refused();
+  }
+  add("client_connections_accepted", accepted);
+  add("client_connections_refused", refused);
+  const StoreRunner::Counters& store = runner_->counters();
+  add("store_verbs", store.verbs);
+  add("store_disk_reads", store.disk_reads);
+  add("store_commits", store.commits);
+  add("store_syncs", store.syncs);
+  add("store_refused_busy", store.refused_busy);
+  return status;
+}
+
+void Daemon::OnSignal(int signal) {
+  if (stage_ != Stage::kServing) {
+    log_->Log(LogLevel::kWarning, "a second signal: ending at once");
+    _exit(static_cast<int>(ExitCode::kFailed));
+  }
+  log_->Log(LogLevel::kInfo, fmt::format("{}: answering what was taken, then stopping",
+                                         signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+  stage_ = Stage::kDraining;
+  stage_since_ = clock();
+  for (const auto& listener : listeners_) listener->StopConsuming();
+}
+
+void Daemon::StopStep(MonotonicTime now) {
+  const Duration elapsed = now - stage_since_;
+  if (stage_ == Stage::kDraining) {
+    const bool drained = node_->operations_in_flight() == 0 ||
+                         (tickets_out_ == 0 && elapsed > kStragglersMax) || elapsed > kDrainMax;
+    if (!drained) return;
+    stage_ = Stage::kLeaving;
+    stage_since_ = now;
+    transport_->Close();
+    for (const auto& listener : listeners_) listener->CloseGently();
+    return;
+  }
+  if (stage_ != Stage::kLeaving) return;
+  bool gone = runner_->idle();
+  for (const auto& listener : listeners_) {
+    listener->CheckTimes(now);
+    gone = gone && listener->empty();
+  }
+  if (!gone && elapsed <= kLeaveMax) return;
+  stage_ = Stage::kClosed;
+  CloseHandles();
+}
+
+void Daemon::CloseHandles() {
+  for (const auto& listener : listeners_) listener->Close();
+  if (transport_ != nullptr) transport_->Close();
+  if (runner_ != nullptr) runner_->Close();
+  if (!std::exchange(handles_open_, false)) return;
+  for (uv_handle_t* handle : {Base(&prepare_), Base(&check_), Base(&idle_), Base(&timer_),
+                              Base(&signals_[0]), Base(&signals_[1])}) {
+    uv_close(handle, nullptr);
+  }
+}
+
+ExitCode Daemon::FinishStop() {
+  // The threads have ended; what they brought last still counts.
+  runner_->TakeArrived(&results_);
+  if (!config_.pid_file.empty()) unlink(config_.pid_file.c_str());
+  if (!runner_->idle() || runner_->failure()) {
+    log_->Log(LogLevel::kError,
+              "stopped before everything was on disk: the next start takes it as "
+              "a crash, and nothing that was acknowledged is lost");
+    return ExitCode::kFailed;
+  }
+  auto closed = engine_->Flush();
+  if (closed) closed = storage::CloseIdentity(engine_.get(), node_->history());
+  if (!closed) {
+    log_->Log(LogLevel::kError, fmt::format("the clean stop could not be recorded ({}): the next "
+                                            "start takes it as a crash",
+                                            closed.error().text));
+    return ExitCode::kFailed;
+  }
+  log_->Log(LogLevel::kInfo, "stopped cleanly");
+  return ExitCode::kOk;
+}
+
+}  // namespace eddy::server

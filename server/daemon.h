@@ -1,0 +1,137 @@
+// One node as a process: the loop, the engine, the Node and its doors, and the turn that joins
+// them. All that happens in one iteration of the loop is one turn:
+//
+//   sockets, timers, threads ──▶ Node ──▶ effects ──▶ sends to peers, written first: the other
+//                                  ▲        │           replicas work while this one stores
+//                                  │        ├──▶ store verbs ─▶ one commit ─▶ (sync thread)
+//                                  └────────┘ results
+//                                           └──▶ answers to clients, written last
+//
+// Constructed, started and run on one thread, which is the loop's.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "node/effects.h"
+#include "node/node.h"
+#include "ring/layout.h"
+#include "server/clock.h"
+#include "server/command_line.h"
+#include "server/config.h"
+#include "server/front.h"
+#include "server/log_sink.h"
+#include "server/native_door.h"
+#include "server/peer_transport.h"
+#include "server/resp_clients.h"
+#include "server/store_runner.h"
+#include "server/tcp_listener.h"
+#include "storage/engine.h"
+
+namespace eddy::server {
+
+class Daemon final : private Front, private PeerHandler {
+ public:
+  // Requests that have been taken get so long to be answered when the process is asked to stop.
+  static constexpr Duration kDrainMax = std::chrono::seconds(3);
+
+  struct Problem {
+    ExitCode exit;
+    std::string text;
+  };
+
+  // `config` is complete; `log` outlives the daemon.
+  Daemon(Config config, LogSink* log);
+  ~Daemon() override;
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // Opens the data directory and the doors. Nothing on disk is changed before every door is open.
+  std::optional<Problem> Start();
+  // Serves until SIGTERM or SIGINT; then answers what it has taken, makes everything durable and
+  // marks the directory as cleanly stopped. A second signal ends the process at once.
+  ExitCode Run();
+
+ private:
+  enum class Stage { kServing, kDraining, kLeaving, kClosed };
+
+  // Front
+  void Submit(wire::ClientRequest request, Done done) override;
+  wire::NodeStatus Status() override;
+  const ring::Layout& layout() override { return node_->layout(); }
+  Now now() override { return clock_.Read(); }
+  // PeerHandler
+  void OnPeerUp(NodeId peer) override { node_->PeerUp(now(), peer); }
+  void OnPeerDown(NodeId peer) override { node_->PeerDown(now(), peer); }
+  void OnPeerMessage(NodeId from, wire::PeerMessage message) override {
+    node_->Receive(now(), from, std::move(message));
+  }
+  MonotonicTime clock() override { return now().monotonic; }
+
+  std::optional<Problem> OpenEngine();
+  std::optional<Problem> OpenDoors(const wire::Hello& hello);
+  std::unique_ptr<Session> MakeResp(TcpConnection* connection);
+  std::optional<Problem> OpenDoor(ListenerOptions options, TcpListener::MakeSession make_session);
+  void StartHandles();
+  void WritePidFile();
+  bool Ready(std::string* reason) const;
+
+  void RunTurn();
+  void RunEffects();
+  bool CompleteResults();
+  void Answer(node::ClientAnswer answer);
+  void Tick();
+
+  void OnSignal(int signal);
+  void StopStep(MonotonicTime now);
+  void CloseHandles();
+  ExitCode FinishStop();
+
+  const Config config_;
+  LogSink* const log_;
+  LimitedLog limited_log_;
+  Random random_;
+  TurnClock clock_;
+  MonotonicTime started_at_;
+
+  uv_loop_t loop_;
+  uv_prepare_t prepare_;  // what timers and closed connections caused
+  uv_check_t check_;      // what sockets and threads caused
+  uv_idle_t idle_;        // keeps the loop from waiting while a session has more to take
+  uv_timer_t timer_;
+  uv_signal_t signals_[2];
+  bool handles_open_ = false;
+
+  std::unique_ptr<storage::Engine> engine_;
+  std::optional<ring::Layout> layout_;
+  std::unique_ptr<node::Node> node_;
+  std::unique_ptr<StoreRunner> runner_;
+  bool arrived_ = false;
+  std::unique_ptr<PeerTransport> transport_;
+
+  TcpShared clients_;
+  std::unique_ptr<NativeDoor> native_;
+  RespClients resp_clients_;
+  std::vector<std::unique_ptr<TcpListener>> listeners_;
+  MonotonicTime times_checked_at_;
+
+  // Requests at the node, by ticket.
+  std::vector<Done> tickets_;
+  std::vector<uint32_t> free_tickets_;
+  size_t tickets_out_ = 0;
+
+  Stage stage_ = Stage::kServing;
+  MonotonicTime stage_since_;
+  bool was_ready_ = false;
+
+  // Scratch.
+  node::Effects effects_;
+  std::vector<storage::StoreResult> results_;
+};
+
+}  // namespace eddy::server

@@ -1,0 +1,30 @@
+// eddyd: one node.
+#include <stdio.h>
+#include <unistd.h>
+
+#include "server/command_line.h"
+#include "server/daemon.h"
+#include "server/log_sink.h"
+
+int main(int argc, char** argv) {
+  using eddy::server::ExitCode;
+  using eddy::server::LineLog;
+  using eddy::server::LogFormat;
+  eddy::server::CommandLine line = eddy::server::ReadCommandLine(argc, argv);
+  if (line.exit) {
+    fputs(line.text.c_str(), *line.exit == ExitCode::kOk ? stdout : stderr);
+    return static_cast<int>(*line.exit);
+  }
+  const bool json = line.config.log_format == LogFormat::kJson ||
+                    (line.config.log_format == LogFormat::kAuto && isatty(STDERR_FILENO) == 0);
+  LineLog log({.fd = STDERR_FILENO,
+               .form = json ? LineLog::Form::kJson : LineLog::Form::kText,
+               .least = line.config.log_level,
+               .node = line.config.name});
+  eddy::server::Daemon daemon(std::move(line.config), &log);
+  if (const auto problem = daemon.Start()) {
+    log.Log(eddy::LogLevel::kError, problem->text);
+    return static_cast<int>(problem->exit);
+  }
+  return static_cast<int>(daemon.Run());
+}
