@@ -149,6 +149,7 @@ void Client::Core::Submit(wire::ClientRequest request, Done done) {
     finished_.push_back({std::move(done), {.id = request.id, .error = std::move(error)}});
   };
   if (eddy::Status ok = wire::CheckRequest(request); !ok) return refuse(ok.error());
+  if (options_.nodes.empty()) return refuse(pool_.WhyNobody());
   if (operations_.contains(request.id)) {
     return refuse({Code::kInvalidArgument, "a request with this id is under way"});
   }
