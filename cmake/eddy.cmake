@@ -9,7 +9,8 @@ target_include_directories(eddy_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BI
 target_compile_options(eddy_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
   -Wno-missing-field-initializers  # a designated initializer names what differs from the default
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # g++ 12 reports std::variant falsely
+  # g++ 12 reports std::variant and the concatenation of strings falsely
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>)
 # An index out of range or an empty optional ends the process instead of reading what is not ours; the price is a
 # compare and a branch.
 target_compile_definitions(eddy_options INTERFACE _GLIBCXX_ASSERTIONS)
