@@ -65,7 +65,7 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Address& address,
     if (opened.broken_) return std::unexpected(*opened.broken_);
     if (!opened.ready_ && std::chrono::steady_clock::now() >= deadline) {
       return Fail(Code::kUnavailable,
-                  fmt::format("{} does not answer; is a node running there?", ToString(address)));
+                  fmt::format("{} does not answer (is a node running there?)", ToString(address)));
     }
   }
   return connection;
@@ -111,7 +111,7 @@ void Connection::StartConnecting() {
     error = errno;
   }
   Break(Code::kUnavailable,
-        fmt::format("cannot connect ({}); is a node running there?", std::strerror(error)));
+        fmt::format("cannot connect: {} (is a node running there?)", std::strerror(error)));
 }
 
 void Connection::FinishConnecting() {

@@ -32,17 +32,20 @@ NodePool::NodePool(const ClientOptions& options, RequestId status_id)
 
 std::optional<NodeIndex> NodePool::Choose(ring::Token token, const std::set<NodeIndex>& tried,
                                           TimePoint now) const {
-  const auto fits = [&](NodeIndex node) { return !tried.contains(node) && Usable(node, now); };
-  if (layout_) {
-    for (const ring::MemberIndex member : layout_->Walk(layout_->PartitionOf(token))) {
-      const auto node = node_of_member_[member.value];
-      if (node && fits(*node)) return node;
+  const auto first = [&](auto fits) -> std::optional<NodeIndex> {
+    if (layout_) {
+      for (const ring::MemberIndex member : layout_->Walk(layout_->PartitionOf(token))) {
+        const auto node = node_of_member_[member.value];
+        if (node && !tried.contains(*node) && fits(*node)) return node;
+      }
     }
-  }
-  for (NodeIndex node = 0; node < nodes_.size(); ++node) {
-    if (fits(node)) return node;
-  }
-  return std::nullopt;
+    for (NodeIndex node = 0; node < nodes_.size(); ++node) {
+      if (!tried.contains(node) && fits(node)) return node;
+    }
+    return std::nullopt;
+  };
+  const auto sound = first([&](NodeIndex node) { return nodes_[node]->failures == 0; });
+  return sound ? sound : first([&](NodeIndex node) { return Usable(node, now); });
 }
 
 bool NodePool::Usable(NodeIndex node, TimePoint now) const {
@@ -95,7 +98,18 @@ void NodePool::Fail(NodeIndex index, const Error& error, TimePoint now) {
   ++node.failures;
 }
 
+void NodePool::Probe(TimePoint now) {
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+    const Node& node = *nodes_[index];
+    // When it cannot be opened, that is one more failure, and a longer pause.
+    if (node.failures > 0 && node.connection == nullptr && node.down_until <= now) {
+      (void)ConnectionTo(index, now);
+    }
+  }
+}
+
 void NodePool::Poll(TimePoint until, const Events& events) {
+  Probe(std::chrono::steady_clock::now());
   poll_fds_.clear();
   polled_.clear();
   for (NodeIndex index = 0; index < nodes_.size(); ++index) {

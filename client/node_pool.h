@@ -30,7 +30,9 @@ class NodePool {
   NodePool(const ClientOptions& options, RequestId status_id);
 
   // Where to send a request for a key with this token: the first of its replicas, and then of all
-  // nodes, that is not down, leaving out those in `tried`. Nothing when there is none.
+  // nodes, that is sound, leaving out those in `tried`; where none is, the first that is not down.
+  // Nothing when there is none. A node that failed is sound again when it has said hello: until
+  // then it is only probed, so that a node that hangs holds nothing up twice.
   std::optional<NodeIndex> Choose(ring::Token token, const std::set<NodeIndex>& tried,
                                   TimePoint now) const;
   // Not down at the moment.
@@ -68,6 +70,8 @@ class NodePool {
     Error last_error{Code::kUnavailable, {}};
   };
 
+  // Connects to the nodes that were down for long enough.
+  void Probe(TimePoint now);
   void Advance(NodeIndex node, TimePoint now, const Events& events);
   void Greet(NodeIndex node, TimePoint now);
   void AskLayout(NodeIndex node, TimePoint now);

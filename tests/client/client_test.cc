@@ -275,6 +275,25 @@ TEST(ClientDeadline, ANodeThatAcceptsAndSaysNothingIsLeftForAnother) {
   EXPECT_TRUE(client.Put("bucket", "key", "value").has_value());
 }
 
+// A stopped process still accepts connections: whoever waits for its hello waits long.
+TEST(ClientDeadline, ANodeThatIsProbedHoldsNothingUp) {
+  auto closed = std::make_unique<ClosedPort>();
+  const Address address = closed->address();
+  FakeNode sound;
+  ClientOptions options = For({address, sound.address()});
+  const TimePoint deadline = TimeIn(options.connect_timeout);
+  Client client(std::move(options));
+  ASSERT_TRUE(client.Get("bucket", "key").has_value());
+  closed.reset();
+  FakeNode mute({.greets = false}, address.port);
+  while (mute.hellos().empty() && std::chrono::steady_clock::now() < deadline) {
+    ASSERT_TRUE(client.Get("bucket", "key").has_value());
+  }
+  ASSERT_FALSE(mute.hellos().empty());
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(client.Get("bucket", "key").has_value());
+  EXPECT_LT(std::chrono::steady_clock::now(), deadline);
+}
+
 // ---- The ring
 
 // Three nodes that all show the same layout, in which they own the partitions in turn.

@@ -135,7 +135,6 @@ void FakeNode::Serve(Peer* peer) {
 }
 
 void FakeNode::Answer(Peer* peer, const wire::Frame& frame) {
-  if (!options_.greets) return;
   if (!peer->greeted) {
     auto hello = wire::DecodeHello(frame.payload);
     CHECK(frame.kind == wire::FrameKind::kHello && hello.has_value());
@@ -144,6 +143,7 @@ void FakeNode::Answer(Peer* peer, const wire::Frame& frame) {
       hellos_.push_back(*std::move(hello));
     }
     peer->greeted = true;
+    if (!options_.greets) return;
     if (options_.refusal) {
       encoder_.AppendRefusal(*options_.refusal, &peer->out);
       peer->closing = true;
