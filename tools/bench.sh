@@ -20,7 +20,7 @@ done
 work=$(mktemp -d)
 pids=()
 finish() {
-  ((${#pids[@]})) && kill "${pids[@]}" 2>/dev/null || true
+  if ((${#pids[@]})); then kill "${pids[@]}" 2>/dev/null || true; fi
   wait || true
   rm -rf "$work"
 }
