@@ -84,13 +84,14 @@ function(eddy_test name)
 endfunction()
 
 # eddy_python_test(NAME SCRIPT file.py [ARGS ...] [TIMEOUT seconds]): a test in Python 3 (standard library, python3-redis).
-# It finds the programs that were built in EDDY_BIN and the tree in EDDY_ROOT.
+# It finds the programs that were built in EDDY_BIN and the tree in EDDY_ROOT. The interpreter is Debian's, since another
+# one in the PATH does not see Debian's python3-redis.
 function(eddy_python_test name)
   cmake_parse_arguments(ARG "" "SCRIPT;TIMEOUT" "ARGS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
-  add_test(NAME ${name} COMMAND python3 ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT} ${ARG_ARGS})
+  add_test(NAME ${name} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT} ${ARG_ARGS})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "EDDY_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};EDDY_ROOT=${CMAKE_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()

@@ -27,4 +27,9 @@ void AddQuorumOption(CLI::App* app, const std::string& name, const std::string& 
       ->option_text("COUNT");
 }
 
+void AddDirectFlag(CLI::App* app, bool* direct) {
+  app->add_flag("--direct", *direct,
+                "Send everything to the nodes given with --node, not to replicas of the key");
+}
+
 }  // namespace eddy::tools

@@ -36,6 +36,9 @@ void AddDurationOption(CLI::App* app, const std::string& name, const std::string
 void AddQuorumOption(CLI::App* app, const std::string& name, const std::string& description,
                      std::optional<uint8_t>* quorum);
 
+// Declares the choice between tools/session.h's ways of routing.
+void AddDirectFlag(CLI::App* app, bool* direct);
+
 using Command = std::function<ExitCode(const GlobalOptions&)>;
 using Commands = std::map<const CLI::App*, Command>;
 

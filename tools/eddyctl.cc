@@ -142,6 +142,7 @@ ExitCode Main(int argc, char** argv) {
   AddKeyCommands(&app, &commands);
   AddClusterCommands(&app, &commands);
   AddImportCommand(&app, &commands);
+  AddExportCommand(&app, &commands);
   AddBenchCommand(&app, &commands);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   commands[version] = [](const GlobalOptions& given) { return ShowVersion(given.output); };

@@ -102,11 +102,9 @@ Result<Json> ParseJson(std::string_view line) {
   }
 }
 
-}  // namespace
-
-Result<Entry> ParseJsonLine(std::string_view line, std::string_view bucket_default) {
-  const Result<Json> object = ParseJson(line);
-  if (!object) return std::unexpected(object.error());
+Result<Json> ParseObject(std::string_view line) {
+  Result<Json> object = ParseJson(line);
+  if (!object) return object;
   if (!object->is_object()) {
     return Malformed(
         fmt::format("{} where an object is expected: {{\"bucket\":..,\"key\":..,\"value\":..}}",
@@ -115,17 +113,37 @@ Result<Entry> ParseJsonLine(std::string_view line, std::string_view bucket_defau
   if (const Status known = CheckMembers(*object, kEntryMembers); !known) {
     return std::unexpected(known.error());
   }
-  Entry entry;
-  auto bucket = TakeBytes(*object, "bucket");
+  return object;
+}
+
+Result<ListedKey> TakeKey(const Json& object, std::string_view bucket_default) {
+  auto bucket = TakeBytes(object, "bucket");
   if (!bucket) return std::unexpected(bucket.error());
-  entry.bucket = bucket->value_or(std::string(bucket_default));
-  auto key = TakeBytes(*object, "key");
+  auto key = TakeBytes(object, "key");
   if (!key) return std::unexpected(key.error());
   if (!*key) return Malformed("no \"key\" (or \"key_base64\")");
-  entry.key = std::move(**key);
-  if (const Status fits = CheckKey(entry.bucket, entry.key); !fits) {
+  ListedKey listed{.bucket = bucket->value_or(std::string(bucket_default)),
+                   .key = std::move(**key)};
+  if (const Status fits = CheckKey(listed.bucket, listed.key); !fits) {
     return std::unexpected(fits.error());
   }
+  return listed;
+}
+
+}  // namespace
+
+Result<ListedKey> ParseKeyLine(std::string_view line, std::string_view bucket_default) {
+  const Result<Json> object = ParseObject(line);
+  if (!object) return std::unexpected(object.error());
+  return TakeKey(*object, bucket_default);
+}
+
+Result<Entry> ParseJsonLine(std::string_view line, std::string_view bucket_default) {
+  const Result<Json> object = ParseObject(line);
+  if (!object) return std::unexpected(object.error());
+  auto key = TakeKey(*object, bucket_default);
+  if (!key) return std::unexpected(key.error());
+  Entry entry{.bucket = std::move(key->bucket), .key = std::move(key->key), .values = {}};
 
   const auto siblings = object->find("siblings");
   if (siblings == object->end()) {

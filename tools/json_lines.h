@@ -43,9 +43,20 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
+// A key without what is stored under it.
+struct ListedKey {
+  std::string bucket;
+  std::string key;
+
+  friend bool operator==(const ListedKey&, const ListedKey&) = default;
+};
+
 // kInvalidArgument, saying where and what to do, for anything else than an entry within the limits
 // of base/limits.h. `bucket_default` is for lines without a bucket.
 [[nodiscard]] Result<Entry> ParseJsonLine(std::string_view line, std::string_view bucket_default);
+// The key of a line, whose values may be missing and are not looked at.
+[[nodiscard]] Result<ListedKey> ParseKeyLine(std::string_view line,
+                                             std::string_view bucket_default);
 // Without a newline.
 std::string FormatJsonLine(const Entry& entry);
 

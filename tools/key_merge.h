@@ -9,14 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "tools/json_lines.h"
+
 namespace eddy::tools {
-
-struct ListedKey {
-  std::string bucket;
-  std::string key;
-
-  friend bool operator==(const ListedKey&, const ListedKey&) = default;
-};
 
 class KeyMerge {
  public:

@@ -26,7 +26,7 @@ struct LoadRequest {
 struct LoadReply {
   size_t size = 0;  // how much of the input it took
   uint32_t slot = 0;
-  bool absent = false;         // a get that found nothing
+  bool absent = false;         // no value: of a get, nothing was found
   std::optional<Error> error;  // of the server's
 };
 

@@ -135,7 +135,7 @@ class Load {
                                               .quorum = options_.quorum,
                                               .client = random_.Next() | 1,
                                               .window = options_.window});
-      connection.started.resize(options_.window);
+      connection.slots.resize(options_.window);
       connection.in.resize(kReadBytes);
       epoll_event event{.events = EPOLLIN, .data = {.ptr = &connection}};
       if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -179,11 +179,16 @@ class Load {
  private:
   static constexpr size_t kValueOffsets = 1024;
 
+  struct Slot {
+    Clock::time_point started;
+    bool is_set = false;
+  };
+
   struct Connection {
     const LoadTarget* target = nullptr;
     Descriptor socket;
     std::unique_ptr<LoadProtocol> protocol;
-    std::vector<Clock::time_point> started;  // by slot
+    std::vector<Slot> slots;  // requests outstanding
     std::string out;
     bool waits_to_write = false;
     std::vector<char> in;  // at its start 8-byte aligned, as all of the heap is
@@ -254,8 +259,8 @@ class Load {
                                                                        : "others"]++;
       } else {
         result_.operations++;
-        if (reply.absent) result_.absent++;
-        const auto latency = now_ - connection->started[reply.slot];
+        if (reply.absent && !connection->slots[reply.slot].is_set) result_.absent++;
+        const auto latency = now_ - connection->slots[reply.slot].started;
         result_.latency_us.Add(static_cast<uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(latency).count()));
       }
@@ -274,7 +279,7 @@ class Load {
       request.value =
           std::string_view(values_).substr(random_.Below(kValueOffsets), options_.value_bytes);
     }
-    connection->started[slot] = now_;
+    connection->slots[slot] = {.started = now_, .is_set = request.is_set};
     outstanding_++;
     return connection->protocol->AppendRequest(request, &connection->out);
   }

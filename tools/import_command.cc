@@ -1,9 +1,8 @@
-// import and export: a cluster's keys from and to JSON Lines (tools/json_lines.h).
+// import: keys from a file of JSON Lines (tools/json_lines.h).
 #include <poll.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -15,6 +14,7 @@
 
 #include "tools/command.h"
 #include "tools/import.h"
+#include "tools/interrupt.h"
 #include "tools/json_lines.h"
 #include "tools/line_reader.h"
 #include "tools/progress.h"
@@ -28,17 +28,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
 
-// Ctrl-C ends a transfer between two lines, with a report; a second one ends it at once. A flag is
-// all that a signal handler may touch.
-volatile std::sig_atomic_t interrupted = 0;
-
-void CatchInterrupt() {
-  std::signal(SIGINT, [](int) {
-    interrupted = 1;
-    std::signal(SIGINT, SIG_DFL);
-  });
-}
-
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
 struct ImportRun {
@@ -46,6 +35,7 @@ struct ImportRun {
   std::string errors_file;
   uint64_t continue_from = 1;
   uint64_t rate = 0;  // lines a second; 0: as fast as can be
+  bool direct = false;
   ImportOptions options;
 };
 
@@ -125,7 +115,7 @@ ImportEnd RunImport(const ImportRun& run, client::Client* client, LineReader* re
   while (reading || !import.idle()) {
     bool starved = false;  // nothing to take now, though there is room
     while (reading && import.Ready() && !starved) {
-      if (interrupted != 0 || taken >= LinesAllowed(run.rate, Clock::now() - begin)) break;
+      if (Interrupted() || taken >= LinesAllowed(run.rate, Clock::now() - begin)) break;
       const auto state = reader->Next(&line);
       if (!state) {
         end.read_error = state.error();
@@ -142,7 +132,7 @@ ImportEnd RunImport(const ImportRun& run, client::Client* client, LineReader* re
         starved = true;
       }
     }
-    if (interrupted != 0 || import.gave_up()) reading = false;
+    if (Interrupted() || import.gave_up()) reading = false;
     if (client->in_flight() > 0) {
       client->Poll(std::chrono::milliseconds(10));
     } else if (reading) {
@@ -213,7 +203,8 @@ ExitCode RunImportCommand(const GlobalOptions& global, ImportRun run) {
   run.options.deadline = global.timeout;
   auto reader = LineReader::Open(run.file, kJsonLineBytesMax);
   if (!reader) return output.Fail(reader.error());
-  auto client = OpenClient(global, Routing::kReplicas, run.options.window + 1);
+  auto client = OpenClient(global, run.direct ? Routing::kGivenNodes : Routing::kReplicas,
+                           run.options.window + 1);
   if (!client) return output.Fail(client.error());
   // Before the file is read: where nobody answers, one clear error and not one a line.
   const auto status = (*client)->Status();
@@ -230,7 +221,7 @@ ExitCode RunImportCommand(const GlobalOptions& global, ImportRun run) {
   report.Close();
 
   ExitCode exit_code = ExitCode::kOk;
-  if (interrupted != 0) {
+  if (Interrupted()) {
     exit_code = ExitCode::kInterrupted;
   } else if (!end.complete || end.counts.failed > 0 || end.counts.unknown > 0) {
     exit_code = ExitCode::kPartial;
@@ -255,6 +246,7 @@ void AddImportCommand(CLI::App* app, Commands* commands) {
                   &run->options.quorum.w);
   verb->add_flag("--blind", run->options.blind,
                  "Do not read first: twice as fast into an empty bucket, siblings in a full one");
+  AddDirectFlag(verb, &run->direct);
   verb->add_option("--window", run->options.window, "Lines on their way at a time [128]")
       ->check(CLI::Range(size_t{1}, size_t{10'000}).description(""))
       ->option_text("COUNT");
