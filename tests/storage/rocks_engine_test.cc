@@ -12,6 +12,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include "base/check.h"
 #include "storage/rocks_options.h"
 #include "tests/storage/engine_promises.h"
 #include "tests/storage/temp_dir.h"

@@ -1,0 +1,541 @@
+#include "storage/store.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/limits.h"
+#include "base/random.h"
+#include "storage/key.h"
+#include "storage/memory_engine.h"
+#include "storage/record_codec.h"
+
+namespace eddy::storage {
+namespace {
+
+using lattice::CausalContext;
+using lattice::Record;
+using lattice::Sibling;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+constexpr ActorId kSelf{.high = 1, .low = 1};
+constexpr ActorId kPeer{.high = 2, .low = 2};
+const Error kBadDisk{Code::kIo, "bad disk"};
+
+std::string KeyOf(const std::string& key, uint64_t token = 5) {
+  return EncodeKey({.token = token, .bucket = "b", .key = key});
+}
+const std::string kKey = KeyOf("key");
+
+// What a result says, briefly: "7 applied" or "7 durable", or its error.
+std::string Brief(const StoreResult& result) {
+  const std::string id = std::to_string(result.id);
+  const std::string stage = result.stage == Stage::kApplied ? " applied" : " durable";
+  return id + stage +
+         (result.record.has_value() ? "" : " " + std::string(CodeName(result.record.error().code)));
+}
+
+std::vector<std::string> Brief(const std::vector<StoreResult>& results) {
+  std::vector<std::string> all;
+  for (const StoreResult& result : results) all.push_back(Brief(result));
+  return all;
+}
+
+std::vector<std::string> ValuesOf(const StoreResult& result) {
+  std::vector<std::string> values;
+  const Result<Record> record = DecodeRecord(*result.record);
+  for (const Sibling& sibling : record->siblings()) values.push_back(sibling.value);
+  return values;
+}
+
+Record PeersRecord(uint64_t counter, const std::string& value) {
+  Record record;
+  record.Put({}, Sibling{.dot = {kPeer, counter}, .timestamp = {}, .value = value}, {});
+  return record;
+}
+
+class StoreTest : public testing::Test {
+ protected:
+  PutVerb MakePut(const std::string& value, std::optional<CausalContext> seen = std::nullopt) {
+    return PutVerb{std::move(seen),
+                   Sibling{.dot = {kSelf, ++counter_}, .timestamp = {}, .value = value},
+                   lattice::History{1}};
+  }
+
+  // Each returns what came at once.
+  std::vector<StoreResult> Execute(uint64_t id, decltype(StoreVerb::action) action,
+                                   Durability durability = Durability::kSync,
+                                   const std::string& key = kKey) {
+    std::vector<StoreResult> results;
+    StoreVerb verb{id, key, durability, std::move(action)};
+    EXPECT_TRUE(store_->Execute(&verb, Tier::kDisk, &results));
+    return results;
+  }
+  std::vector<StoreResult> Commit() {
+    std::vector<StoreResult> results;
+    commit_ = store_->Commit(&results);
+    return results;
+  }
+  std::vector<StoreResult> Synced(uint64_t commit, const Status& status = {}) {
+    std::vector<StoreResult> results;
+    store_->Synced(commit, status, &results);
+    return results;
+  }
+  std::vector<StoreResult> Sync() { return Synced(commit_, engine_.Sync()); }
+  void Settle() {
+    Commit();
+    Sync();
+  }
+
+  std::vector<std::string> Values(const std::string& key = kKey) {
+    const std::vector<StoreResult> results = Execute(99, ReadVerb{}, Durability::kSync, key);
+    EXPECT_EQ(results.size(), 1u);
+    return ValuesOf(results.front());
+  }
+
+  void Crash(size_t kept = 0) {
+    engine_.Crash(kept);
+    store_.emplace(&engine_, Lease{kSelf, counter_, counter_ + 1000, 0});
+  }
+
+  MemoryEngine engine_;
+  std::optional<Store> store_{std::in_place, &engine_, Lease{kSelf, 0, 1000, 0}};
+  uint64_t counter_ = 0;
+  uint64_t commit_ = 0;
+};
+
+TEST_F(StoreTest, APutIsAppliedAtOnceAndDurableOnceSynced) {
+  const std::vector<StoreResult> applied = Execute(7, MakePut("value"));
+  EXPECT_THAT(Brief(applied), ElementsAre("7 applied"));
+  EXPECT_THAT(ValuesOf(applied[0]), ElementsAre("value"));
+  EXPECT_THAT(Brief(Commit()), IsEmpty());
+  EXPECT_EQ(store_->waiting(), 1u);
+  EXPECT_THAT(Brief(Sync()), ElementsAre("7 durable"));
+  EXPECT_EQ(store_->waiting(), 0u);
+  Crash();
+  EXPECT_THAT(Values(), ElementsAre("value"));
+}
+
+TEST_F(StoreTest, ADeleteLeavesATombstone) {
+  Execute(1, MakePut("value"));
+  Settle();
+  EXPECT_THAT(Brief(Execute(2, DeleteVerb{})), ElementsAre("2 applied"));
+  Commit();
+  EXPECT_THAT(Brief(Sync()), ElementsAre("2 durable"));
+  Crash();
+  const std::vector<StoreResult> read = Execute(3, ReadVerb{});
+  EXPECT_TRUE(DecodeRecord(*read[0].record)->IsTombstone());
+}
+
+TEST_F(StoreTest, AJoinIsOnlyEverDurable) {
+  EXPECT_THAT(Brief(Execute(1, JoinVerb{EncodeRecord(PeersRecord(1, "theirs"))})), IsEmpty());
+  EXPECT_THAT(Brief(Commit()), IsEmpty());
+  EXPECT_THAT(Brief(Sync()), ElementsAre("1 durable"));
+  Execute(2, MakePut("ours", CausalContext()));
+  Settle();
+  EXPECT_THAT(Values(), UnorderedElementsAre("theirs", "ours"));
+}
+
+TEST_F(StoreTest, AReadOfNothingIsTheEmptyRecord) {
+  const std::vector<StoreResult> read = Execute(1, ReadVerb{});
+  EXPECT_THAT(Brief(read), ElementsAre("1 applied"));
+  EXPECT_EQ(*read[0].record, "");
+}
+
+TEST_F(StoreTest, APutThatSawNothingReplacesNothing) {
+  Execute(1, MakePut("a"));
+  Execute(2, MakePut("b", CausalContext()));
+  Settle();
+  EXPECT_THAT(Values(), UnorderedElementsAre("a", "b"));
+  Execute(3, MakePut("c"));
+  Settle();
+  EXPECT_THAT(Values(), ElementsAre("c"));
+}
+
+TEST_F(StoreTest, VerbsOfOneTurnSeeEachOtherAndWriteTheRecordOnce) {
+  Execute(1, MakePut("a"));
+  Execute(2, JoinVerb{EncodeRecord(PeersRecord(1, "b"))});
+  EXPECT_THAT(ValuesOf(Execute(3, MakePut("c", CausalContext()))[0]),
+              UnorderedElementsAre("a", "b", "c"));
+  EXPECT_THAT(Brief(Commit()), IsEmpty());
+  EXPECT_EQ(engine_.unsynced_batches(), 1u);
+  EXPECT_THAT(Brief(Sync()), ElementsAre("1 durable", "2 durable", "3 durable"));
+  Crash();
+  EXPECT_THAT(Values(), UnorderedElementsAre("a", "b", "c"));
+}
+
+TEST_F(StoreTest, AReadShowsWhatIsToBeSyncedOnlyOnceItIs) {
+  Execute(1, MakePut("a"));
+  EXPECT_THAT(Brief(Execute(2, ReadVerb{})), IsEmpty());
+  EXPECT_THAT(Brief(Execute(3, ReadVerb{}, Durability::kSync, KeyOf("other", 6))),
+              ElementsAre("3 applied"));
+  EXPECT_THAT(Brief(Commit()), IsEmpty());
+  EXPECT_THAT(Brief(Execute(4, ReadVerb{})), IsEmpty());
+  const std::vector<StoreResult> first = Sync();
+  EXPECT_THAT(Brief(first), ElementsAre("1 durable", "2 applied"));
+  EXPECT_THAT(ValuesOf(first[1]), ElementsAre("a"));
+  EXPECT_THAT(Brief(Execute(5, ReadVerb{})), ElementsAre("5 applied"));
+  Commit();
+  EXPECT_THAT(Brief(Sync()), ElementsAre("4 applied"));
+}
+
+TEST_F(StoreTest, AReadThatWaitedForASyncThatFailedIsAnError) {
+  Execute(1, MakePut("a"));
+  Execute(2, ReadVerb{});
+  Commit();
+  EXPECT_THAT(Brief(Synced(commit_, std::unexpected(kBadDisk))),
+              ElementsAre("1 durable io", "2 applied io"));
+}
+
+TEST_F(StoreTest, ASyncCoversTheCommitsBeforeItAndNoOthers) {
+  Execute(1, MakePut("a"));
+  Execute(2, MakePut("b"), Durability::kSync, KeyOf("other", 6));
+  Commit();
+  const uint64_t first = commit_;
+  Execute(3, MakePut("c"));
+  Commit();
+  EXPECT_GT(commit_, first);
+  EXPECT_THAT(Brief(Synced(first)), ElementsAre("1 durable", "2 durable"));
+  EXPECT_THAT(Brief(Synced(first)), IsEmpty());
+  EXPECT_THAT(Brief(Synced(commit_)), ElementsAre("3 durable"));
+}
+
+TEST_F(StoreTest, ACommitThatNothingWaitsForHasNoNumberOfItsOwn) {
+  Execute(1, MakePut("a"));
+  Commit();
+  const uint64_t first = commit_;
+  Commit();
+  EXPECT_EQ(commit_, first);
+  Execute(2, MakePut("b"), Durability::kOs);
+  EXPECT_THAT(Brief(Commit()), ElementsAre("2 durable"));
+  EXPECT_EQ(commit_, first);
+}
+
+// What changes nothing may still be news to the one who asks whether it is on disk.
+
+TEST_F(StoreTest, AJoinThatChangesNothingWaitsForTheSyncThatCoversWhatIsStored) {
+  const std::string record = EncodeRecord(PeersRecord(1, "a"));
+  Execute(1, JoinVerb{record});
+  Commit();
+  Execute(2, JoinVerb{record});
+  Commit();
+  EXPECT_EQ(engine_.unsynced_batches(), 1u) << "written again";
+  EXPECT_THAT(Brief(Synced(commit_ - 1)), ElementsAre("1 durable"));
+  EXPECT_THAT(Brief(Synced(commit_)), ElementsAre("2 durable"));
+}
+
+TEST_F(StoreTest, AJoinOfWhatIsAlreadySeenChangesNothing) {
+  Execute(1, JoinVerb{EncodeRecord(PeersRecord(1, "a"))});
+  Execute(2, MakePut("b"));
+  Settle();
+  Execute(3, JoinVerb{EncodeRecord(PeersRecord(1, "a"))});
+  Commit();
+  EXPECT_EQ(engine_.unsynced_batches(), 0u);
+  EXPECT_THAT(Brief(Synced(commit_)), ElementsAre("3 durable"));
+  EXPECT_THAT(Values(), ElementsAre("b"));
+}
+
+TEST_F(StoreTest, DeletingWhatWasNeverSeenWritesNothing) {
+  EXPECT_EQ(*Execute(1, DeleteVerb{})[0].record, "");
+  EXPECT_EQ(*Execute(2, DeleteVerb{CausalContext()})[0].record, "");
+  Execute(3, JoinVerb{""});
+  Commit();
+  EXPECT_EQ(engine_.unsynced_batches(), 0u);
+  EXPECT_THAT(Brief(Sync()), ElementsAre("1 durable", "2 durable", "3 durable"));
+}
+
+TEST_F(StoreTest, DeletingWhatOnlyAnotherReplicaHoldsIsRemembered) {
+  const Record theirs = PeersRecord(1, "a");
+  Execute(1, DeleteVerb{theirs.context()});
+  Settle();
+  Execute(2, JoinVerb{EncodeRecord(theirs)});
+  Settle();
+  EXPECT_THAT(Values(), IsEmpty());
+}
+
+// Durability
+
+TEST_F(StoreTest, OsIsDurableAtTheCommitAndInTheLog) {
+  Execute(1, MakePut("a"), Durability::kOs);
+  EXPECT_THAT(Brief(Commit()), ElementsAre("1 durable"));
+  Crash(engine_.unsynced_batches());
+  EXPECT_THAT(Values(), ElementsAre("a"));
+}
+
+TEST_F(StoreTest, MemoryIsDurableAtTheCommitAndNotInTheLog) {
+  Execute(1, MakePut("a"), Durability::kMemory);
+  EXPECT_THAT(Brief(Commit()), ElementsAre("1 durable"));
+  EXPECT_THAT(Values(), ElementsAre("a"));
+  EXPECT_EQ(engine_.unsynced_batches(), 0u);
+  ASSERT_TRUE(engine_.Sync().has_value());
+  Crash();
+  EXPECT_THAT(Values(), IsEmpty());
+}
+
+TEST_F(StoreTest, ATurnOfTwoDurabilitiesOnOneKeyLogsBoth) {
+  for (const bool memory_first : {true, false}) {
+    const std::string key = KeyOf(memory_first ? "memory first" : "sync first");
+    Execute(1, MakePut("a"), memory_first ? Durability::kMemory : Durability::kSync, key);
+    Execute(2, MakePut("b", CausalContext()),
+            memory_first ? Durability::kSync : Durability::kMemory, key);
+    Settle();
+    EXPECT_THAT(Values(key), UnorderedElementsAre("a", "b"));
+    Crash();
+    EXPECT_THAT(Values(key), UnorderedElementsAre("a", "b"));
+  }
+}
+
+TEST_F(StoreTest, WhatIsAcknowledgedAsSyncedIsInTheLogEvenIfItWasWrittenPastIt) {
+  const std::string record = EncodeRecord(PeersRecord(1, "a"));
+  for (const bool same_turn : {true, false}) {
+    const std::string key = KeyOf(same_turn ? "same turn" : "later turn");
+    Execute(1, JoinVerb{record}, Durability::kMemory, key);
+    if (!same_turn) Commit();
+    Execute(2, JoinVerb{record}, Durability::kSync, key);
+    Commit();
+    EXPECT_THAT(Brief(Sync()), ElementsAre("2 durable"));
+    Crash();
+    EXPECT_THAT(Values(key), ElementsAre("a"));
+  }
+}
+
+TEST_F(StoreTest, AMetaRowIsAlwaysSynced) {
+  StoreVerb verb{4, "row", Durability::kMemory, PutMetaVerb{"value"}};
+  std::vector<StoreResult> results;
+  EXPECT_TRUE(store_->Execute(&verb, Tier::kCache, &results));
+  EXPECT_THAT(Brief(results), IsEmpty());
+  EXPECT_THAT(Brief(Commit()), IsEmpty());
+  EXPECT_THAT(Brief(Sync()), ElementsAre("4 durable"));
+  Crash();
+  std::string value;
+  EXPECT_EQ(engine_.Get(Space::kMeta, "row", Tier::kDisk, &value), Presence::kFound);
+  EXPECT_EQ(value, "value");
+}
+
+// Failures
+
+TEST_F(StoreTest, AFailedWriteIsAnErrorOfEveryVerbOfItsCommit) {
+  Execute(1, MakePut("a"));
+  Execute(2, JoinVerb{EncodeRecord(PeersRecord(1, "b"))}, Durability::kOs, KeyOf("other"));
+  Execute(3, MakePut("c"), Durability::kMemory, KeyOf("third"));
+  Execute(4, JoinVerb{""});
+  engine_.FailCall(MemoryEngine::Call::kWrite, 1, kBadDisk);
+  EXPECT_THAT(Brief(Commit()),
+              ElementsAre("1 durable io", "2 durable io", "3 durable io", "4 durable io"));
+  EXPECT_EQ(store_->waiting(), 0u);
+  EXPECT_THAT(Brief(Sync()), IsEmpty());
+  for (const std::string& key : {kKey, KeyOf("other"), KeyOf("third")}) {
+    EXPECT_THAT(Values(key), IsEmpty());
+  }
+}
+
+TEST_F(StoreTest, AFailedWritePastTheLogIsAnErrorToo) {
+  Execute(1, MakePut("a"));
+  Execute(2, MakePut("b"), Durability::kMemory, KeyOf("other"));
+  engine_.FailCall(MemoryEngine::Call::kWrite, 2, kBadDisk);
+  EXPECT_THAT(Brief(Commit()), ElementsAre("1 durable io", "2 durable io"));
+}
+
+TEST_F(StoreTest, GoesOnAfterAFailedWriteFromWhatIsStored) {
+  Execute(1, MakePut("a"));
+  Settle();
+  Execute(2, MakePut("b"));
+  engine_.FailCall(MemoryEngine::Call::kWrite, 1, kBadDisk);
+  Commit();
+  EXPECT_THAT(Values(), ElementsAre("a"));
+  Execute(3, MakePut("c", CausalContext()));
+  Commit();
+  EXPECT_THAT(Brief(Sync()), ElementsAre("3 durable"));
+  EXPECT_THAT(Values(), UnorderedElementsAre("a", "c"));
+}
+
+TEST_F(StoreTest, AFailedSyncIsAnErrorOfWhatWaitedForIt) {
+  Execute(1, MakePut("a"));
+  Commit();
+  const uint64_t first = commit_;
+  Execute(2, MakePut("b"));
+  Commit();
+  EXPECT_THAT(Brief(Synced(first, std::unexpected(kBadDisk))), ElementsAre("1 durable io"));
+  EXPECT_THAT(Brief(Sync()), ElementsAre("2 durable"));
+}
+
+TEST_F(StoreTest, AReadErrorIsNeverAnAbsence) {
+  Execute(1, MakePut("a"));
+  Settle();
+  const auto fail = [&] { engine_.FailCall(MemoryEngine::Call::kGet, 1, kBadDisk); };
+  fail();
+  EXPECT_THAT(Brief(Execute(2, ReadVerb{})), ElementsAre("2 applied io"));
+  fail();
+  EXPECT_THAT(Brief(Execute(3, MakePut("b"))), ElementsAre("3 applied io"));
+  fail();
+  EXPECT_THAT(Brief(Execute(4, DeleteVerb{})), ElementsAre("4 applied io"));
+  fail();
+  EXPECT_THAT(Brief(Execute(5, JoinVerb{EncodeRecord(PeersRecord(1, "c"))})),
+              ElementsAre("5 durable io"));
+  EXPECT_THAT(Brief(Commit()), IsEmpty());
+  EXPECT_THAT(Brief(Sync()), IsEmpty());
+  EXPECT_THAT(Values(), ElementsAre("a"));
+}
+
+TEST_F(StoreTest, ARottenOrMisplacedRecordIsAnErrorAndStaysAsItIs) {
+  Execute(1, MakePut("a"));
+  Settle();
+  std::string stored;
+  ASSERT_EQ(engine_.Get(Space::kData, kKey, Tier::kDisk, &stored), Presence::kFound);
+  std::string rotten = stored;
+  rotten[rotten.size() / 2] ^= 1;
+  for (const auto& [key, row] : {std::pair(kKey, rotten), std::pair(KeyOf("other"), stored)}) {
+    ASSERT_TRUE(engine_.Write({{Space::kData, key, row}}, Logging::kLogged).has_value());
+    EXPECT_THAT(Brief(Execute(2, ReadVerb{}, Durability::kSync, key)),
+                ElementsAre("2 applied corruption"));
+    EXPECT_THAT(Brief(Execute(3, MakePut("b"), Durability::kSync, key)),
+                ElementsAre("3 applied corruption"));
+    EXPECT_THAT(
+        Brief(Execute(4, JoinVerb{EncodeRecord(PeersRecord(1, "c"))}, Durability::kSync, key)),
+        ElementsAre("4 durable corruption"));
+    Settle();
+    std::string after;
+    ASSERT_EQ(engine_.Get(Space::kData, key, Tier::kDisk, &after), Presence::kFound);
+    EXPECT_EQ(after, row);
+  }
+}
+
+TEST_F(StoreTest, AMalformedRecordFromOutsideIsRefusedWhateverIsStored) {
+  EXPECT_THAT(Brief(Execute(1, JoinVerb{"garbage"})), ElementsAre("1 durable corruption"));
+  Execute(2, MakePut("a"));
+  EXPECT_THAT(Brief(Execute(3, JoinVerb{"garbage"})), ElementsAre("3 durable corruption"));
+  Settle();
+  EXPECT_THAT(Values(), ElementsAre("a"));
+}
+
+TEST_F(StoreTest, ADotThatWasSeenBeforeIsAConflictAndWritesNothing) {
+  Execute(1, MakePut("a"));
+  Settle();
+  PutVerb repeated = MakePut("b");
+  repeated.sibling.dot.counter = 1;
+  EXPECT_THAT(Brief(Execute(2, repeated)), ElementsAre("2 applied conflict"));
+
+  CausalContext forged;
+  forged.Add({kSelf, 1000, 2000});
+  EXPECT_THAT(Brief(Execute(3, MakePut("c", forged))), ElementsAre("3 applied conflict"));
+  Settle();
+  EXPECT_THAT(Values(), ElementsAre("a"));
+}
+
+TEST_F(StoreTest, ARecordOverTheLimitIsRefusedAndWhatIsStoredStays) {
+  const std::string nearly(kRecordBytesMax - 1000, 'v');
+  Execute(1, JoinVerb{EncodeRecord(PeersRecord(1, nearly))});
+  EXPECT_THAT(Brief(Execute(2, MakePut(std::string(1000, 'v'), CausalContext()))),
+              ElementsAre("2 applied too-large"));
+  EXPECT_THAT(Brief(Execute(3, MakePut("small"))), ElementsAre("3 applied"));
+}
+
+// The cache
+
+TEST_F(StoreTest, AVerbWhoseRecordIsNotCachedIsLeftUntouched) {
+  Execute(1, MakePut("a"));
+  Settle();
+  engine_.Evict(Space::kData, kKey);
+  std::vector<StoreResult> results;
+  StoreVerb verb{2, kKey, Durability::kSync, MakePut("b", CausalContext())};
+  EXPECT_FALSE(store_->Execute(&verb, Tier::kCache, &results));
+  EXPECT_THAT(results, IsEmpty());
+  EXPECT_EQ(store_->waiting(), 0u);
+  EXPECT_EQ(verb.key, kKey);
+  EXPECT_EQ(std::get<PutVerb>(verb.action).sibling.value, "b");
+  EXPECT_TRUE(store_->Execute(&verb, Tier::kDisk, &results));
+  EXPECT_THAT(Brief(results), ElementsAre("2 applied"));
+  EXPECT_THAT(ValuesOf(results[0]), UnorderedElementsAre("a", "b"));
+}
+
+TEST_F(StoreTest, ARecordOfThisTurnIsAlwaysCached) {
+  Execute(1, MakePut("a"));
+  engine_.Evict(Space::kData, kKey);
+  std::vector<StoreResult> results;
+  StoreVerb verb{2, kKey, Durability::kSync, MakePut("b", CausalContext())};
+  EXPECT_TRUE(store_->Execute(&verb, Tier::kCache, &results));
+  EXPECT_THAT(ValuesOf(results[0]), UnorderedElementsAre("a", "b"));
+}
+
+// Since when a record is remembered
+
+TEST_F(StoreTest, ARecordThatComesBackIsRememberedOnlyFromThenOn) {
+  const auto contexts = [&] {
+    const std::vector<StoreResult> read = Execute(99, ReadVerb{});
+    const Record record = *DecodeRecord(*read[0].record);
+    return std::vector<lattice::Interval>(record.context().intervals().begin(),
+                                          record.context().intervals().end());
+  };
+  const std::string old = *Execute(1, MakePut("1"))[0].record;
+  Execute(2, MakePut("2"));
+  Settle();
+  EXPECT_THAT(contexts(), ElementsAre(lattice::Interval{kSelf, 0, 2}));
+  ASSERT_TRUE(engine_.Write({{Space::kData, kKey, std::nullopt}}, Logging::kLogged).has_value());
+  Execute(3, JoinVerb{old});
+  Execute(4, MakePut("3"));
+  Settle();
+  EXPECT_THAT(contexts(),
+              ElementsAre(lattice::Interval{kSelf, 0, 1}, lattice::Interval{kSelf, 2, 3}));
+  Execute(5, MakePut("4"));
+  Settle();
+  EXPECT_THAT(contexts(),
+              ElementsAre(lattice::Interval{kSelf, 0, 1}, lattice::Interval{kSelf, 2, 4}));
+}
+
+// Whatever the moment of the crash, what was acknowledged as durable is there, and no batch is there
+// in part.
+TEST_F(StoreTest, WhatWasAcknowledgedOutlivesACrashAtAnyPoint) {
+  size_t promises = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    Random random(seed);
+    engine_ = MemoryEngine();
+    counter_ = 0;
+    Crash();
+    std::map<uint64_t, std::pair<std::string, lattice::Dot>> puts;  // by id
+    std::vector<uint64_t> acknowledged;
+    const auto note = [&](const std::vector<StoreResult>& results) {
+      for (const StoreResult& result : results) {
+        ASSERT_TRUE(result.record.has_value());
+        if (result.stage == Stage::kDurable) acknowledged.push_back(result.id);
+      }
+    };
+    uint64_t began = 0;
+    size_t covered = 0;
+    for (uint64_t id = 1; id <= 40; ++id) {
+      const std::string key = KeyOf(std::to_string(random.Below(3)), random.Below(3));
+      PutVerb put =
+          MakePut("x", random.Chance(1, 2) ? std::optional(CausalContext()) : std::nullopt);
+      puts[id] = {key, put.sibling.dot};
+      Execute(id, std::move(put), Durability::kSync, key);
+      if (random.Chance(1, 3)) note(Commit());
+      // A sync runs while the next turns are committed.
+      if (random.Chance(1, 6)) {
+        began = commit_;
+        covered = engine_.unsynced_batches();
+      }
+      if (random.Chance(1, 6)) {
+        ASSERT_TRUE(engine_.SyncFirst(covered).has_value());
+        covered = 0;
+        note(Synced(began));
+      }
+    }
+    Crash(random.Below(engine_.unsynced_batches() + 1));
+    promises += acknowledged.size();
+    for (const uint64_t id : acknowledged) {
+      const auto& [key, dot] = puts[id];
+      const std::vector<StoreResult> read = Execute(99, ReadVerb{}, Durability::kSync, key);
+      ASSERT_TRUE(DecodeRecord(*read[0].record)->context().Covers(dot)) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(promises, 1000u);
+}
+
+}  // namespace
+}  // namespace eddy::storage
