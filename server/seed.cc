@@ -81,6 +81,19 @@ NodeId NodeIdOf(std::string_view cluster, std::string_view name) {
 Result<ring::Layout> LayoutOfSeeds(std::string_view cluster, const std::vector<Seed>& seeds) {
   ring::PlanRequest request;
   for (const Seed& seed : seeds) {
+    for (const Seed& other : seeds) {
+      if (&other == &seed) break;
+      if (other.name == seed.name) {
+        return Fail(Code::kInvalidArgument,
+                    fmt::format("two seeds have the name '{}': give each its own", seed.name));
+      }
+      if (other.host == seed.host && other.peer_port == seed.peer_port) {
+        return Fail(Code::kInvalidArgument,
+                    fmt::format("the seeds '{}' and '{}' have the same host and port: give each "
+                                "its own",
+                                other.name, seed.name));
+      }
+    }
     ring::Member member{.id = NodeIdOf(cluster, seed.name), .name = seed.name, .zone = seed.zone};
     member.doors.host = seed.host;
     member.doors.peer = seed.peer_port;

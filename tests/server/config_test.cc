@@ -1,0 +1,362 @@
+// What a node is told at its start: the good, and every mistake with the place where it stands.
+#include "server/config.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/command_line.h"
+#include "tests/storage/temp_dir.h"
+
+namespace eddy::server {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// The errors of a file, as they are printed.
+std::vector<std::string> ErrorsOf(std::string_view toml, Config* config) {
+  std::vector<std::string> lines;
+  for (const ConfigError& error : ReadConfig(toml, "eddy.toml", config)) {
+    lines.push_back(error.where + ": " + error.text);
+  }
+  return lines;
+}
+std::vector<std::string> ErrorsOf(std::string_view toml) {
+  Config config;
+  return ErrorsOf(toml, &config);
+}
+
+TEST(Config, ReadsEveryKey) {
+  Config config;
+  EXPECT_THAT(ErrorsOf(R"(
+cluster = "orders"
+seeds = ["n1@10.0.0.1:7401/rack1", "n2@[fd00::2]:7501"]
+
+[node]
+name = "n2"
+host = "fd00::2"
+data_dir = "/var/lib/eddy"
+pid_file = "/run/eddyd.pid"
+
+[doors]
+native = 1
+peer = 2
+resp = 0
+http = 4
+
+[storage]
+engine = "memory"
+durability = "os"
+memory_limit = "64MiB"
+
+[log]
+level = "debug"
+format = "json"
+
+[limits]
+value_bytes_max = "1MiB"
+deadline_ms = 500
+deadline_max_ms = 5000
+connections_max = 10
+pipeline_max = 20
+operations_max = 30
+
+[bucket_defaults]
+n = 5
+
+[bucket.carts]
+n = 5
+r = 2
+w = 4
+pr = 1
+pw = 2
+conflict = "siblings"
+ttl_ms = 86400000
+durability = "sync"
+
+[bucket.redis]
+w = 1
+)",
+                       &config),
+              IsEmpty());
+  EXPECT_THAT(CompleteConfig(&config), IsEmpty());
+  EXPECT_EQ(config.cluster, "orders");
+  EXPECT_THAT(config.seeds,
+              ElementsAre(Seed{"n1", "10.0.0.1", 7401, "rack1"}, Seed{"n2", "fd00::2", 7501, ""}));
+  EXPECT_EQ(config.name, "n2");
+  EXPECT_EQ(config.host, "fd00::2");
+  EXPECT_EQ(config.data_dir, "/var/lib/eddy");
+  EXPECT_EQ(config.pid_file, "/run/eddyd.pid");
+  EXPECT_EQ(config.native, 1);
+  EXPECT_EQ(config.peer, 2);
+  EXPECT_EQ(config.resp, 0);
+  EXPECT_EQ(config.http, 4);
+  EXPECT_EQ(config.engine, EngineKind::kMemory);
+  EXPECT_EQ(config.durability, storage::Durability::kOs);
+  EXPECT_EQ(config.memory_limit_bytes, uint64_t{64} << 20);
+  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.log_format, LogFormat::kJson);
+  EXPECT_EQ(config.value_bytes_max, uint64_t{1} << 20);
+  EXPECT_EQ(config.deadline, std::chrono::milliseconds(500));
+  EXPECT_EQ(config.deadline_max, std::chrono::seconds(5));
+  EXPECT_EQ(config.connections_max, 10u);
+  EXPECT_EQ(config.pipeline_max, 20u);
+  EXPECT_EQ(config.operations_max, 30u);
+
+  EXPECT_EQ(config.buckets.Find("any").n, 5);
+  const node::BucketProperties& carts = config.buckets.Find("carts");
+  EXPECT_EQ(carts.n, 5);
+  EXPECT_EQ(carts.r, 2);
+  EXPECT_EQ(carts.w, 4);
+  EXPECT_EQ(carts.pr, 1);
+  EXPECT_EQ(carts.pw, 2);
+  EXPECT_EQ(carts.conflict, node::Conflict::kSiblings);
+  EXPECT_EQ(carts.ttl, std::chrono::hours(24));
+  EXPECT_EQ(carts.durability, storage::Durability::kSync);
+  // What a section does not name stays as it was for that bucket.
+  EXPECT_EQ(config.buckets.Find("redis").w, 1);
+  EXPECT_EQ(config.buckets.Find("redis").conflict, node::Conflict::kLastWriter);
+}
+
+TEST(Config, AnEmptyFileIsAClusterOfOne) {
+  Config config;
+  EXPECT_THAT(ErrorsOf("", &config), IsEmpty());
+  EXPECT_THAT(CompleteConfig(&config), IsEmpty());
+  EXPECT_EQ(config.name, "n1");
+  EXPECT_EQ(config.host, "127.0.0.1");
+  EXPECT_THAT(config.seeds, ElementsAre(Seed{"n1", "127.0.0.1", 7401, ""}));
+}
+
+TEST(Config, TakesHostAndPeerPortFromItsSeed) {
+  Config config;
+  ErrorsOf(R"(seeds = ["n1@10.0.0.1:7401", "n2@10.0.0.2:7501/z2"]
+[node]
+name = "n2")",
+           &config);
+  EXPECT_THAT(CompleteConfig(&config), IsEmpty());
+  EXPECT_EQ(config.host, "10.0.0.2");
+  EXPECT_EQ(config.peer, 7501);
+  EXPECT_EQ(config.zone, "z2");
+}
+
+TEST(Config, NamesTheNearestKeyToOneThatItDoesNotKnow) {
+  EXPECT_THAT(ErrorsOf("[storage]\ndurabilty = \"sync\"\n"),
+              ElementsAre("eddy.toml:2:1: unknown key 'durabilty' in [storage]; did you mean "
+                          "'durability'?"));
+}
+
+TEST(Config, NamesAllKeysWhereNoneIsNear) {
+  EXPECT_THAT(ErrorsOf("[log]\ncompression = true\n"),
+              ElementsAre("eddy.toml:2:1: unknown key 'compression' in [log]; known are level, "
+                          "format"));
+}
+
+TEST(Config, NamesTheSectionOfAKeyThatStandsOutsideIt) {
+  EXPECT_THAT(ErrorsOf("name = \"n1\"\n"),
+              ElementsAre("eddy.toml:1:1: 'name' stands in the section [node]"));
+}
+
+TEST(Config, NamesTheNearestSection) {
+  EXPECT_THAT(ErrorsOf("[limit]\n"),
+              ElementsAre(HasSubstr("unknown key 'limit' in the file; did you mean 'limits'?")));
+}
+
+TEST(Config, SaysWhatAKeyTakesAndWhatWasFound) {
+  EXPECT_THAT(ErrorsOf("[doors]\nnative = \"7400\"\n"),
+              ElementsAre("eddy.toml:2:10: native: expected an integer within 0 to 65535, found "
+                          "the string '7400'"));
+  EXPECT_THAT(ErrorsOf("[doors]\nnative = 70000\n"),
+              ElementsAre("eddy.toml:2:10: native: expected an integer within 0 to 65535, found "
+                          "the integer 70000"));
+  EXPECT_THAT(ErrorsOf("[storage]\ndurability = true\n"),
+              ElementsAre("eddy.toml:2:14: durability: expected one of \"sync\" \"os\" "
+                          "\"memory\", found the boolean true"));
+  EXPECT_THAT(ErrorsOf("[storage]\nmemory_limit = \"lots\"\n"),
+              ElementsAre(HasSubstr("memory_limit: expected a size such as \"256MiB\"")));
+  EXPECT_THAT(ErrorsOf("cluster = 1.5\n"),
+              ElementsAre("eddy.toml:1:11: cluster: expected a string, found a number with a "
+                          "fraction"));
+  EXPECT_THAT(ErrorsOf("doors = 3\n"),
+              ElementsAre("eddy.toml:1:9: expected [doors] to be a section, found the integer 3"));
+  EXPECT_THAT(ErrorsOf("[limits]\ndeadline_ms = -1\n"), ElementsAre(HasSubstr("the integer -1")));
+}
+
+TEST(Config, ListsAllMistakesOfAFileAtOnce) {
+  EXPECT_THAT(ErrorsOf("[doors]\nnative = \"x\"\n[log]\nlevel = \"loud\"\n[node]\nnme = \"n1\"\n"),
+              testing::UnorderedElementsAre(HasSubstr("eddy.toml:2:10: native"),
+                                            HasSubstr("eddy.toml:4:9: level"),
+                                            HasSubstr("eddy.toml:6:1: unknown key 'nme'")));
+}
+
+TEST(Config, SaysWhereTheSyntaxBreaks) {
+  const auto errors = ErrorsOf("cluster = \"eddy\"\n[node\nname = \"n1\"\n");
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_THAT(errors[0], HasSubstr("eddy.toml:2:"));
+}
+
+TEST(Config, RefusesImpossibleQuorumsWhereTheyAreSet) {
+  EXPECT_THAT(ErrorsOf("[bucket.carts]\nn = 3\nr = 4\n"),
+              ElementsAre(testing::AllOf(HasSubstr("eddy.toml:1:"), HasSubstr("bucket.carts"),
+                                         HasSubstr("r = 4"), HasSubstr("n = 3"))));
+  EXPECT_THAT(ErrorsOf("[bucket_defaults]\nn = 2\npw = 3\n"), ElementsAre(HasSubstr("pw = 3")));
+  EXPECT_THAT(ErrorsOf("[bucket.carts]\nconflict = \"lvv\"\n"),
+              ElementsAre(HasSubstr("expected one of \"siblings\" \"lww\"")));
+}
+
+TEST(Config, RefusesABucketNameThatNoRecordCanHave) {
+  EXPECT_THAT(ErrorsOf("[bucket." + std::string(300, 'b') + "]\nn = 3\n"),
+              ElementsAre(HasSubstr("eddy.toml:1:")));
+}
+
+TEST(Config, SaysWhatIsWrongWithASeed) {
+  EXPECT_THAT(ErrorsOf("seeds = [\"n1@10.0.0.1:7401\", \"n2\", 3]\n"),
+              ElementsAre(HasSubstr("eddy.toml:1:30: seed 'n2' has no name before an '@'"),
+                          HasSubstr("seeds: expected a string, found the integer 3")));
+  for (const std::string bad : {"@h:1", "n1@:7401", "n1@h", "n1@h:", "n1@h:0", "n1@h:65536",
+                                "n1@h:7x", "n1@[::1:7401", "n1@h/z1"}) {
+    EXPECT_FALSE(ParseSeed(bad).has_value()) << bad;
+  }
+}
+
+TEST(Config, ANodeMustBeInItsOwnSeedList) {
+  Config config;
+  ErrorsOf("seeds = [\"n1@10.0.0.1:7401\", \"n2@10.0.0.2:7401\"]\n[node]\nname = \"n3\"\n",
+           &config);
+  const auto errors = CompleteConfig(&config);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].text,
+            "node 'n3' is not in its own seed list (n1, n2): add n3@HOST:PORT to the seeds of "
+            "every node, or correct --name");
+}
+
+TEST(Config, ANodeOfAClusterNeedsAName) {
+  Config config;
+  ErrorsOf("seeds = [\"n1@10.0.0.1:7401\"]\n", &config);
+  const auto errors = CompleteConfig(&config);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_THAT(errors[0].text, HasSubstr("--name"));
+}
+
+TEST(Config, RefusesTwoSeedsOfOneNameOrOneAddress) {
+  Config config;
+  ErrorsOf("seeds = [\"n1@10.0.0.1:7401\", \"n1@10.0.0.2:7401\"]\n[node]\nname = \"n1\"\n",
+           &config);
+  EXPECT_THAT(FormatErrors(CompleteConfig(&config)), HasSubstr("two seeds have the name 'n1'"));
+
+  Config shared;
+  ErrorsOf("seeds = [\"n1@h:7401\", \"n2@h:7401\"]\n[node]\nname = \"n1\"\n", &shared);
+  EXPECT_THAT(FormatErrors(CompleteConfig(&shared)), HasSubstr("'n1' and 'n2'"));
+}
+
+TEST(Config, RefusesTwoDoorsOnOnePort) {
+  Config config;
+  ErrorsOf("[doors]\nnative = 7000\nresp = 7000\n", &config);
+  EXPECT_THAT(FormatErrors(CompleteConfig(&config)),
+              HasSubstr("the native and the resp door have the same port 7000"));
+}
+
+TEST(Config, RefusesAZoneThatItsSeedContradicts) {
+  Config config;
+  ErrorsOf("seeds = [\"n1@h:7401/z1\"]\n[node]\nname = \"n1\"\nzone = \"z2\"\n", &config);
+  EXPECT_THAT(FormatErrors(CompleteConfig(&config)), HasSubstr("'z2'"));
+}
+
+TEST(Config, ReadsSizesWithTheirUnit) {
+  EXPECT_EQ(BytesFromText("4096"), 4096u);
+  EXPECT_EQ(BytesFromText("64KiB"), 65536u);
+  EXPECT_EQ(BytesFromText("2GiB"), uint64_t{2} << 30);
+  for (const std::string_view bad : {"", "MiB", "1MB", "1.5GiB", "-1", "1 MiB", "99999999TiB"}) {
+    EXPECT_EQ(BytesFromText(bad), std::nullopt) << bad;
+  }
+}
+
+TEST(Seed, SameListInAnyOrderIsTheSameLayout) {
+  const std::vector<Seed> seeds = {
+      {"a", "10.0.0.1", 7401, "z1"}, {"b", "10.0.0.2", 7401, "z2"}, {"c", "10.0.0.3", 7401, "z3"}};
+  const std::vector<Seed> turned = {seeds[2], seeds[0], seeds[1]};
+  EXPECT_EQ(LayoutOfSeeds("eddy", seeds)->digest(), LayoutOfSeeds("eddy", turned)->digest());
+}
+
+TEST(Seed, AnyDifferenceIsAnotherLayout) {
+  const std::vector<Seed> seeds = {{"a", "10.0.0.1", 7401, "z1"}, {"b", "10.0.0.2", 7401, "z2"}};
+  const Digest digest = LayoutOfSeeds("eddy", seeds)->digest();
+  EXPECT_NE(LayoutOfSeeds("other", seeds)->digest(), digest);
+  for (const auto change : {0, 1, 2, 3}) {
+    std::vector<Seed> changed = seeds;
+    if (change == 0) changed[1].name = "c";
+    if (change == 1) changed[1].host = "10.0.0.9";
+    if (change == 2) changed[1].peer_port = 7999;
+    if (change == 3) changed[1].zone = "z9";
+    EXPECT_NE(LayoutOfSeeds("eddy", changed)->digest(), digest) << change;
+  }
+}
+
+CommandLine Flags(std::vector<const char*> flags) {
+  flags.insert(flags.begin(), "eddyd");
+  return ReadCommandLine(static_cast<int>(flags.size()), flags.data());
+}
+
+TEST(CommandLine, FlagsGoOverTheFile) {
+  const TempDir dir;
+  const std::string path = dir / "eddy.toml";
+  FILE* file = fopen(path.c_str(), "w");
+  fputs("cluster = \"orders\"\n[doors]\nnative = 1000\nresp = 1001\n", file);
+  fclose(file);
+  const CommandLine line = Flags({"--config", path.c_str(), "--native-port", "2000"});
+  ASSERT_FALSE(line.exit.has_value()) << line.text;
+  EXPECT_EQ(line.config.cluster, "orders");
+  EXPECT_EQ(line.config.native, 2000);
+  EXPECT_EQ(line.config.resp, 1001);
+}
+
+TEST(CommandLine, ReadsSeedsAndTheirZones) {
+  const CommandLine line =
+      Flags({"--name", "n2", "--seeds", "n1@127.0.0.1:7401/z1,n2@127.0.0.2:7401/z2"});
+  ASSERT_FALSE(line.exit.has_value()) << line.text;
+  EXPECT_EQ(line.config.seeds.size(), 2u);
+  EXPECT_EQ(line.config.zone, "z2");
+}
+
+TEST(CommandLine, NamesTheNearestFlag) {
+  const CommandLine line = Flags({"--durabilty", "os"});
+  EXPECT_EQ(line.exit, ExitCode::kConfig);
+  EXPECT_THAT(line.text, HasSubstr("unknown flag '--durabilty'; did you mean '--durability'?"));
+}
+
+TEST(CommandLine, RefusesValuesOfTheWrongType) {
+  EXPECT_EQ(Flags({"--native-port", "x"}).exit, ExitCode::kConfig);
+  EXPECT_EQ(Flags({"--native-port", "70000"}).exit, ExitCode::kConfig);
+  EXPECT_EQ(Flags({"--native-port", "-1"}).exit, ExitCode::kConfig);
+  EXPECT_THAT(Flags({"--durability", "never"}).text, HasSubstr("--durability: expected sync"));
+  EXPECT_THAT(Flags({"--seeds", "n1"}).text, HasSubstr("--seeds: seed 'n1'"));
+  EXPECT_THAT(Flags({"--memory-limit", "1MiB"}).text, HasSubstr("--memory-limit"));
+}
+
+TEST(CommandLine, SaysThatTheFileCannotBeRead) {
+  const TempDir dir;
+  const std::string path = dir / "absent.toml";
+  const CommandLine line = Flags({"--config", path.c_str()});
+  EXPECT_EQ(line.exit, ExitCode::kConfig);
+  EXPECT_THAT(line.text, HasSubstr("cannot read '" + path + "'"));
+}
+
+TEST(CommandLine, ChecksAConfigurationWithoutStarting) {
+  EXPECT_EQ(Flags({"--check-config"}).exit, ExitCode::kOk);
+  EXPECT_EQ(Flags({"--check-config", "--native-port", "7401"}).exit, ExitCode::kConfig);
+}
+
+TEST(CommandLine, TellsItsVersionAndItsExitCodes) {
+  EXPECT_THAT(Flags({"--version"}).text, testing::StartsWith("eddyd "));
+  const CommandLine help = Flags({"--help"});
+  EXPECT_EQ(help.exit, ExitCode::kOk);
+  for (const char* part : {"Exit codes", "--seeds", "--check-config", "--data-dir"}) {
+    EXPECT_THAT(help.text, HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace eddy::server
