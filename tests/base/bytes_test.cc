@@ -13,7 +13,7 @@
 namespace eddy {
 namespace {
 
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 
 constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
 

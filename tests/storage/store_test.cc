@@ -489,8 +489,7 @@ TEST_F(StoreTest, ARecordThatComesBackIsRememberedOnlyFromThenOn) {
               ElementsAre(lattice::Interval{kSelf, 0, 1}, lattice::Interval{kSelf, 2, 4}));
 }
 
-// Whatever the moment of the crash, what was acknowledged as durable is there, and no batch is there
-// in part.
+// Whatever the moment of the crash, what was acknowledged as durable is there.
 TEST_F(StoreTest, WhatWasAcknowledgedOutlivesACrashAtAnyPoint) {
   size_t promises = 0;
   for (uint64_t seed = 0; seed < 300; ++seed) {
