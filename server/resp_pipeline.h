@@ -77,6 +77,8 @@ class RespPipeline {
 
   // Whether another command may come. When not, the outlet is woken once it may.
   bool HasRoom() const;
+  // Whether replies are still to come.
+  bool Awaits() const { return first_place_ != end_place_; }
   bool closed() const { return closed_; }
 
   // For the commands that follow; those before keep theirs.

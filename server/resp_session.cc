@@ -52,6 +52,9 @@ class RespSession final : public Session {
     return taken;
   }
 
+  bool paused() const override { return !pipeline_.HasRoom(); }
+  bool awaiting() const override { return pipeline_.Awaits(); }
+
  private:
   void Run(std::span<const std::string_view> words) {
     client_.active_at = front_->now().monotonic;
