@@ -146,7 +146,7 @@ void NodePool::Advance(NodeIndex index, TimePoint now, const Events& events) {
   while (true) {
     auto reply = connection.Next();
     if (!reply) {
-      const Error error = reply.error();
+      const Error& error = reply.error();
       const bool was_ready = connection.ready();
       Fail(index, error, now);
       return events.on_failure(index, error, was_ready);

@@ -38,9 +38,9 @@ class NodePool {
   // Not down at the moment.
   bool Usable(NodeIndex node, TimePoint now) const;
   // The connection to a usable node, opened if there was none.
-  [[nodiscard]] Result<Connection*> ConnectionTo(NodeIndex node, TimePoint now);
+  [[nodiscard]] Result<Connection*> ConnectionTo(NodeIndex index, TimePoint now);
   // Drops the connection and counts the node as down for a while, longer each time.
-  void Fail(NodeIndex node, const Error& error, TimePoint now);
+  void Fail(NodeIndex index, const Error& error, TimePoint now);
   // Why nothing can be sent to anybody.
   Error WhyNobody() const;
 
@@ -72,9 +72,9 @@ class NodePool {
 
   // Connects to the nodes that were down for long enough.
   void Probe(TimePoint now);
-  void Advance(NodeIndex node, TimePoint now, const Events& events);
-  void Greet(NodeIndex node, TimePoint now);
-  void AskLayout(NodeIndex node, TimePoint now);
+  void Advance(NodeIndex index, TimePoint now, const Events& events);
+  void Greet(NodeIndex index, TimePoint now);
+  void AskLayout(NodeIndex index, TimePoint now);
   void TakeLayout(const wire::NodeStatus& status);
   // The node with this id or address, added if there is none; nothing when the pool is full.
   std::optional<NodeIndex> Add(NodeId id, const Address& address);

@@ -26,7 +26,8 @@ void Record::Join(const Record& other) {
       const auto rank = [](const Sibling& sibling) {
         return std::tie(sibling.timestamp, sibling.expires_at, sibling.value);
       };
-      kept.push_back(rank(*mine) < rank(*theirs) ? *theirs : std::move(*mine));
+      if (rank(*mine) < rank(*theirs)) *mine = *theirs;
+      kept.push_back(std::move(*mine));
       ++mine;
       ++theirs;
     }

@@ -391,7 +391,7 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
     } else if (auto* write = std::get_if<ServedWrite>(operation)) {
       ended = write->OnStore(context, std::move(result));
     } else if (auto* witness = std::get_if<ServedLease>(operation)) {
-      ended = witness->OnStore(context, std::move(result));
+      ended = witness->OnStore(context, result);
     }
     if (ended) operations_.Erase(id);
   }

@@ -63,7 +63,7 @@ ServedLease::ServedLease(OpContext& context, uint64_t op, ring::MemberIndex from
                              {announced.actor, announced.begin, announced.end, announced.boot})}});
 }
 
-bool ServedLease::OnStore(OpContext& context, storage::StoreResult result) {
+bool ServedLease::OnStore(OpContext& context, const storage::StoreResult& result) {
   // A witness that cannot remember does not answer, and is asked again.
   if (!result.record) return true;
   context.counters.Add(Count::kLeasesGranted);

@@ -34,7 +34,7 @@ class ServedLease {
  public:
   ServedLease(OpContext& context, uint64_t op, ring::MemberIndex from,
               const wire::LeaseAnnouncement& announced);
-  bool OnStore(OpContext& context, storage::StoreResult result);
+  bool OnStore(OpContext& context, const storage::StoreResult& result);
 
  private:
   ring::MemberIndex from_;

@@ -1,9 +1,9 @@
 #include "server/daemon.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <utility>

@@ -1,6 +1,7 @@
 // eddyd: one node.
-#include <stdio.h>
 #include <unistd.h>
+
+#include <cstdio>
 
 #include "server/command_line.h"
 #include "server/daemon.h"

@@ -231,7 +231,7 @@ void PeerTransport::Dial(size_t index, MonotonicTime now) {
       doors.host.c_str(), std::to_string(doors.peer).c_str(), &hints);
   if (failed != 0) return DialFailed(&link, uv_strerror(failed));
   ++lookups_;
-  lookup.release();  // the callback owns it
+  static_cast<void>(lookup.release());  // the callback owns it
 }
 
 void PeerTransport::DialAddress(size_t index, const sockaddr* address) {

@@ -109,8 +109,8 @@ class PeerTransport {
   struct Lookup;
 
   bool IsSelf(const Link& link) const { return link.member->id == options_.hello.node; }
-  void Dial(size_t link, MonotonicTime now);
-  void DialAddress(size_t link, const sockaddr* address);
+  void Dial(size_t index, MonotonicTime now);
+  void DialAddress(size_t index, const sockaddr* address);
   void DialFailed(Link* link, std::string_view why);
 
   // From sessions. `dialled` is null on a connection that came in.

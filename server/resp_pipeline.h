@@ -158,7 +158,7 @@ class RespPipeline {
 
   bool MayEnter(const Lane& lane, Access access) const;
   void EnterLane(uint32_t index);
-  void LeaveLane(uint16_t lane);
+  void LeaveLane(uint16_t number);
   void Start(uint32_t index);
   void Submit(uint32_t index);
   void OnReply(uint32_t index, wire::ClientReply reply);

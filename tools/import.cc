@@ -49,13 +49,14 @@ void Import::Start(std::unique_ptr<Work> work) {
   }
   wire::ClientRequest request = RequestFor(*work);
   request.action = wire::GetAction{.all_siblings = true};
-  submit_(std::move(request), [this, work = std::move(work)](wire::ClientReply reply) mutable {
-    if (reply.error) {
-      Finish(std::move(work), reply.error);
-    } else {
-      WriteNext(std::move(work), std::move(reply.context));
-    }
-  });
+  submit_(std::move(request),
+          [this, work = std::move(work)](const wire::ClientReply& reply) mutable {
+            if (reply.error) {
+              Finish(std::move(work), reply.error);
+            } else {
+              WriteNext(std::move(work), std::move(reply.context));
+            }
+          });
 }
 
 void Import::WriteNext(std::unique_ptr<Work> work, std::string context) {

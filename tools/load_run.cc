@@ -106,7 +106,7 @@ Status Greet(const LoadTarget& target, const std::string& cluster, int fd) {
 
 class Load {
  public:
-  Load(const LoadOptions& options)
+  explicit Load(const LoadOptions& options)
       : options_(options), random_(options.seed), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     // Bytes that do not compress, drawn once: each value is a piece of them.
     Random bytes(options.seed);

@@ -112,7 +112,7 @@ std::vector<Result<wire::NodeStatus>> AskStatusOfAll(const GlobalOptions& global
     if (one.answer) {
       answers.push_back(std::move(*one.answer));
     } else {
-      answers.push_back(Fail(Code::kTimeout, "does not answer"));
+      answers.emplace_back(Fail(Code::kTimeout, "does not answer"));
     }
   }
   return answers;

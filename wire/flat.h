@@ -149,8 +149,8 @@ Offset<flat::ClientRequest> ToClientRequest(FlatBufferBuilder* builder,
                                             const ClientRequest& request);
 Offset<flat::ClientReply> ToClientReply(FlatBufferBuilder* builder, const ClientReply& reply);
 // Errors as DecodeClientRequest says, but for the id.
-Result<ClientRequest> FromClientRequest(const flat::ClientRequest* request);
+Result<ClientRequest> FromClientRequest(const flat::ClientRequest* flat);
 // `payload_bytes`: of the message that holds the reply, a bound on what its siblings can be.
-Result<ClientReply> FromClientReply(const flat::ClientReply* reply, size_t payload_bytes);
+Result<ClientReply> FromClientReply(const flat::ClientReply* flat, size_t payload_bytes);
 
 }  // namespace eddy::wire
