@@ -49,14 +49,13 @@ void Import::Start(std::unique_ptr<Work> work) {
   }
   wire::ClientRequest request = RequestFor(*work);
   request.action = wire::GetAction{.all_siblings = true};
-  submit_(std::move(request),
-          [this, work = std::move(work)](const wire::ClientReply& reply) mutable {
-            if (reply.error) {
-              Finish(std::move(work), reply.error);
-            } else {
-              WriteNext(std::move(work), std::move(reply.context));
-            }
-          });
+  submit_(std::move(request), [this, work = std::move(work)](wire::ClientReply reply) mutable {
+    if (reply.error) {
+      Finish(std::move(work), reply.error);
+    } else {
+      WriteNext(std::move(work), std::move(reply.context));
+    }
+  });
 }
 
 void Import::WriteNext(std::unique_ptr<Work> work, std::string context) {
@@ -65,19 +64,20 @@ void Import::WriteNext(std::unique_ptr<Work> work, std::string context) {
   request.action = wire::PutAction{.value = std::move(value.bytes),
                                    .context = std::move(context),
                                    .expires_at = value.expires_at};
-  submit_(std::move(request), [this, work = std::move(work)](wire::ClientReply reply) mutable {
-    if (reply.error) {
-      Finish(std::move(work), reply.error);
-      return;
-    }
-    work->written++;
-    if (work->written == work->entry.values.size()) {
-      Finish(std::move(work), std::nullopt);
-    } else {
-      // Siblings have not seen each other: the further ones are written as having seen nothing.
-      WriteNext(std::move(work), {});
-    }
-  });
+  submit_(std::move(request),
+          [this, work = std::move(work)](const wire::ClientReply& reply) mutable {
+            if (reply.error) {
+              Finish(std::move(work), reply.error);
+              return;
+            }
+            work->written++;
+            if (work->written == work->entry.values.size()) {
+              Finish(std::move(work), std::nullopt);
+            } else {
+              // Siblings have not seen each other: the further ones are written as having seen nothing.
+              WriteNext(std::move(work), {});
+            }
+          });
 }
 
 void Import::Finish(std::unique_ptr<Work> work, const std::optional<Error>& error) {
