@@ -83,7 +83,8 @@ TEST(ByteReader, RefusesVarintsLongerThanNeededOrThan64Bits) {
     EXPECT_EQ(reader.Varint(), 0u);
     EXPECT_FALSE(reader.ok());
   }
-  ByteReader most(Varint(kMax));
+  const std::string longest = Varint(kMax);
+  ByteReader most(longest);
   EXPECT_EQ(most.Varint(), kMax);
   EXPECT_TRUE(most.AtEnd());
 }
