@@ -45,32 +45,6 @@ Status CheckMember(const Member& member) {
   return {};
 }
 
-Status CheckMembers(const std::vector<Member>& members) {
-  if (members.empty() || members.size() > kMembersMax) {
-    return Fail(Code::kInvalidArgument, fmt::format("a layout has 1 to {} members, this one has {}",
-                                                    kMembersMax, members.size()));
-  }
-  std::set<std::string_view> names;
-  for (size_t i = 0; i < members.size(); ++i) {
-    if (Status status = CheckMember(members[i]); !status) return status;
-    if (i > 0 && members[i - 1].id >= members[i].id) {
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("member {}: ids must be different and ascending; another member has "
-                              "the same or a greater one before it",
-                              members[i].id.ToHex()));
-    }
-    if (!names.insert(members[i].name).second) {
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("two members are named '{}'; give one another name or remove it",
-                              members[i].name));
-    }
-  }
-  if (std::ranges::all_of(members, [](const Member& member) { return member.weight == 0; })) {
-    return Fail(Code::kInvalidArgument, "every member has weight 0, so nobody could hold data");
-  }
-  return {};
-}
-
 Status CheckParts(const LayoutParts& parts) {
   if (parts.version == 0) return Fail(Code::kInvalidArgument, "layout versions start at 1");
   if (parts.partition_bits > kPartitionBitsMax) {
@@ -110,6 +84,9 @@ class Walker {
       ++walkable_;
     }
     for (auto& [zone, members] : by_zone) zones_.push_back(std::move(members));
+    // Who is never met counts as met last, in the order of the ids.
+    std::ranges::sort(zones_, {},
+                      [](const std::vector<MemberIndex>& zone) { return zone.front(); });
   }
 
   size_t walk_length() const { return std::min(walkable_, kWalkMax); }
@@ -221,6 +198,32 @@ Result<LayoutParts> DecodeParts(std::string_view bytes) {
 }
 
 }  // namespace
+
+Status CheckMembers(const std::vector<Member>& members) {
+  if (members.empty() || members.size() > kMembersMax) {
+    return Fail(Code::kInvalidArgument, fmt::format("a layout has 1 to {} members, this one has {}",
+                                                    kMembersMax, members.size()));
+  }
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (Status status = CheckMember(members[i]); !status) return status;
+    if (i > 0 && members[i - 1].id >= members[i].id) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("member {}: ids must be different and ascending; another member has "
+                              "the same or a greater one before it",
+                              members[i].id.ToHex()));
+    }
+    if (!names.insert(members[i].name).second) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("two members are named '{}'; give one another name or remove it",
+                              members[i].name));
+    }
+  }
+  if (std::ranges::all_of(members, [](const Member& member) { return member.weight == 0; })) {
+    return Fail(Code::kInvalidArgument, "every member has weight 0, so nobody could hold data");
+  }
+  return {};
+}
 
 Layout::Layout(LayoutParts parts) : parts_(std::move(parts)) {
   Walker walker(parts_);

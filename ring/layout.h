@@ -46,13 +46,18 @@ struct LayoutParts {
   friend bool operator==(const LayoutParts&, const LayoutParts&) = default;
 };
 
+// Whether a layout can have these members: kInvalidArgument, with a text that names the culprit,
+// unless there are 1 to kMembersMax, in ascending order of ids that are all different and not none;
+// names are all different, 1 to 64 bytes of [A-Za-z0-9_.-]; zones are like names but may be empty
+// and shared; at least one weight is not 0 and none is over kMemberWeightMax; and hosts are within
+// their limit.
+Status CheckMembers(const std::vector<Member>& members);
+
 class Layout {
  public:
-  // kInvalidArgument, with a text that names the culprit, unless: the version is not 0; there are 1
-  // to kMembersMax members, in ascending order of ids that are all different and not none; names
-  // are all different, 1 to 64 bytes of [A-Za-z0-9_.-]; zones are like names but may be empty; at
-  // least one weight is not 0 and none is over kMemberWeightMax; hosts are within their limit; and
-  // every partition has an owner among the members, whose weight is not 0.
+  // kInvalidArgument, with a text that names the culprit, unless CheckMembers accepts the members,
+  // the version is not 0, and every partition has an owner among the members, whose weight is not
+  // 0.
   static Result<Layout> Make(LayoutParts parts);
 
   // The canonical encoding: equal layouts have equal bytes, so digests can be compared. Integers
@@ -85,9 +90,10 @@ class Layout {
 
   // The members met when the ring is walked clockwise from the partition, each once, distinct zones
   // first: a first round takes one member of each zone as the walk meets them, a second round the
-  // second member of each zone, and so on (section 6.2: the data survives the loss of a data
-  // centre). The first is the owner. Members that own nothing come last in their zone. Holds the
-  // first kWalkMax, or all that have weight if they are fewer. Borrowed from the layout.
+  // second member of each zone, and so on (section 4.6: the nodes of a list are spread across data
+  // centres). The first is the owner. Members that own nothing count as met last, in the order of
+  // their ids. Holds the first kWalkMax, or all that have weight if they are fewer. Borrowed from
+  // the layout.
   std::span<const MemberIndex> Walk(PartitionId partition) const {
     return std::span(walks_).subspan(partition.value * walk_length_, walk_length_);
   }
