@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
+#include "server/http_door.h"
 #include "server/locked_engine.h"
 #include "server/resp_session.h"
 #include "server/seed.h"
@@ -142,6 +143,16 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
            .connections_max = config_.connections_max,
            .full_reply = native_->FullReply()},
           [this](TcpConnection* connection) { return native_->MakeSession(connection); })) {
+    return problem;
+  }
+  if (auto problem = OpenDoor(
+          {.door = "http",
+           .flag = "--http-port",
+           .host = config_.host,
+           .port = config_.http,
+           .connections_max = config_.connections_max,
+           .full_reply = HttpReply(503, "text/plain", "too many clients\n", false, false)},
+          [this](TcpConnection* connection) { return MakeHttpSession(this, connection); })) {
     return problem;
   }
   return OpenDoor({.door = "resp",

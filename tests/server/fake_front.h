@@ -19,7 +19,10 @@ class FakeFront final : public Front {
     waiting.emplace_back(std::move(request), std::move(done));
   }
   wire::NodeStatus Status() override {
-    return {.cluster = "test", .name = "n1", .ready = true, .reason = ""};
+    return {.cluster = "test",
+            .name = "n1",
+            .ready = ready,
+            .reason = ready ? "" : "waiting for the test"};
   }
   const ring::Layout& layout() override { return layout_; }
   Now now() override { return {}; }
@@ -34,6 +37,7 @@ class FakeFront final : public Front {
     done(std::move(reply));
   }
 
+  bool ready = true;
   std::deque<std::pair<wire::ClientRequest, Done>> waiting;
 
  private:
