@@ -112,6 +112,8 @@ std::optional<wire::ClientRequest> ParseRequest(const RespCall& call, size_t at,
   return request;
 }
 
+void RenderOk(const wire::ClientReply&, WallTime, RespWriter* writer) { writer->Simple("OK"); }
+
 void RenderContext(const wire::ClientReply& reply, WallTime, RespWriter* writer) {
   writer->Bulk(wire::ContextTokenToText(reply.context));
 }
@@ -170,7 +172,7 @@ void RespRunEddyDel(const RespCall& call) {
   auto request = ParseRequest(call, 3, {.context = true}, &options);
   if (!request) return;
   request->action = wire::DeleteAction{.context = std::move(options.context)};
-  call.pipeline.Run({std::move(*request), nullptr}, RenderContext);
+  call.pipeline.Run({std::move(*request), nullptr}, RenderOk);
 }
 
 }  // namespace eddy::server

@@ -16,6 +16,8 @@ namespace eddy::server {
 struct RespExpiryUnit {
   bool seconds = true;
   bool absolute = false;
+
+  friend bool operator==(const RespExpiryUnit&, const RespExpiryUnit&) = default;
 };
 
 // The unit that the words EX, PX, EXAT and PXAT name.

@@ -59,6 +59,7 @@ class RespSession final : public Session {
   void Run(std::span<const std::string_view> words) {
     client_.active_at = front_->now().monotonic;
     clients_->CountCommand();
+    if (transaction_refused_ && !LeavesTransaction(words)) return;
     const RespCommand* command = FindRespCommand(words);
     if (command == nullptr) return RunUnknown(words);
     client_.last_command = command->name;
@@ -67,10 +68,32 @@ class RespSession final : public Session {
     command->handler(call);
   }
 
+  // Clients send a whole transaction at once, so the commands behind a MULTI that was refused are
+  // refused with it: half a transaction would be worse than none. Whether the command that ends it
+  // is still to be run.
+  bool LeavesTransaction(std::span<const std::string_view> words) {
+    const bool is_exec = RespWordIs(words[0], "EXEC");
+    const bool is_discard = RespWordIs(words[0], "DISCARD");
+    const bool starts_anew = RespWordIs(words[0], "RESET") || RespWordIs(words[0], "QUIT");
+    if (is_exec) {
+      pipeline_.Answer().Error("EXECABORT nothing of the transaction was done: MULTI was refused");
+    } else if (is_discard) {
+      pipeline_.Answer().Simple("OK");
+    } else if (!starts_anew) {
+      pipeline_.Answer().Error(
+          "ERR not done: it belongs to a transaction, and MULTI was refused; EXEC or DISCARD ends "
+          "it");
+      return false;
+    }
+    transaction_refused_ = false;
+    return starts_anew;
+  }
+
   void RunUnknown(std::span<const std::string_view> words) {
     if (IsHttp(words[0])) {
       return End("ERR this door speaks RESP, not HTTP; HTTP has a port of its own");
     }
+    transaction_refused_ = RespWordIs(words[0], "MULTI");
     pipeline_.Answer().Error(RespUnknownCommandText(words));
   }
 
@@ -88,6 +111,7 @@ class RespSession final : public Session {
   RespClient client_;
   RespParser parser_;
   RespPipeline pipeline_;
+  bool transaction_refused_ = false;  // until EXEC or DISCARD
 };
 
 }  // namespace

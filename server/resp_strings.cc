@@ -36,48 +36,72 @@ RespChange Put(std::string value, WallTime expires_at) {
   return {RespChange::Kind::kPut, std::move(value), expires_at};
 }
 
-struct SetOptions {
+// What may follow the value of SET and the key of GETEX.
+struct StringOptions {
   bool if_absent = false;
   bool if_present = false;
   bool get = false;
   bool keep_ttl = false;
+  bool persist = false;
+  std::optional<RespExpiryUnit> unit;
+  std::string_view number;  // of that unit
   std::optional<WallTime> expires_at;
 
-  bool IsPlain() const { return !if_absent && !if_present && !get && !keep_ttl; }
+  bool ReadsFirst() const { return if_absent || if_present || get || keep_ttl; }
+  // NX with XX, or several kinds of expiry; a word that comes again does not.
+  bool Contradict() const {
+    return (if_absent && if_present) || keep_ttl + persist + unit.has_value() > 1;
+  }
 };
 
-// Answers the error, and returns nothing, for options that SET does not take.
-std::optional<SetOptions> ParseSetOptions(const RespCall& call) {
-  SetOptions options;
-  const auto fail = [&](std::string_view error = "ERR syntax error") {
-    call.Error(error);
-    return std::nullopt;
-  };
-  for (size_t at = 3; at < call.arguments.size(); ++at) {
-    const std::string_view word = call.arguments[at];
-    if (RespWordIs(word, "NX")) {
-      options.if_absent = true;
-    } else if (RespWordIs(word, "XX")) {
-      options.if_present = true;
-    } else if (RespWordIs(word, "GET")) {
-      options.get = true;
-    } else if (RespWordIs(word, "KEEPTTL")) {
-      options.keep_ttl = true;
-    } else if (const auto unit = RespExpiryUnitOf(word)) {
-      if (options.expires_at || ++at == call.arguments.size()) return fail();
-      const auto when = RespExpiry(call, call.arguments[at], *unit, RespExpirySign::kPositive);
-      if (!when) return fail(when.error());
-      options.expires_at = *when;
+enum class StringCommand { kSet, kGetEx };
+
+// Reads the options from `words`; false where one is unknown or lacks its number.
+bool ReadStringOptions(std::span<const std::string_view> words, StringCommand command,
+                       StringOptions* options) {
+  const bool is_set = command == StringCommand::kSet;
+  for (size_t at = 0; at < words.size(); ++at) {
+    if (is_set && RespWordIs(words[at], "NX")) {
+      options->if_absent = true;
+    } else if (is_set && RespWordIs(words[at], "XX")) {
+      options->if_present = true;
+    } else if (is_set && RespWordIs(words[at], "GET")) {
+      options->get = true;
+    } else if (is_set && RespWordIs(words[at], "KEEPTTL")) {
+      options->keep_ttl = true;
+    } else if (!is_set && RespWordIs(words[at], "PERSIST")) {
+      options->persist = true;
+    } else if (const auto unit = RespExpiryUnitOf(words[at])) {
+      if (options->unit.value_or(*unit) != *unit || ++at == words.size()) return false;
+      options->unit = unit;
+      options->number = words[at];
     } else {
-      return fail();
+      return false;
     }
   }
-  if (options.if_absent && options.if_present) return fail();
-  if (options.keep_ttl && options.expires_at) return fail();
+  return !options->Contradict();
+}
+
+// Answers the error, and returns nothing, for options that the command does not take.
+std::optional<StringOptions> ParseStringOptions(const RespCall& call, size_t first,
+                                                StringCommand command) {
+  StringOptions options;
+  if (!ReadStringOptions(call.arguments.subspan(first), command, &options)) {
+    call.SyntaxError();
+    return std::nullopt;
+  }
+  if (options.unit) {
+    const auto when = RespExpiry(call, options.number, *options.unit, RespExpirySign::kPositive);
+    if (!when) {
+      call.Error(when.error());
+      return std::nullopt;
+    }
+    options.expires_at = *when;
+  }
   return options;
 }
 
-RespDecide DecideSet(SetOptions options, std::string value) {
+RespDecide DecideSet(StringOptions options, std::string value) {
   return [options, value = std::move(value)](wire::ShownSibling* found, WallTime,
                                              RespWriter* reply) mutable -> RespChange {
     const bool refused = found == nullptr ? options.if_present : options.if_absent;
@@ -103,9 +127,9 @@ void RespRunGet(const RespCall& call) {
 void RespRunSet(const RespCall& call) {
   const std::string_view key = call.arguments[1];
   const std::string_view value = call.arguments[2];
-  const auto options = ParseSetOptions(call);
+  const auto options = ParseStringOptions(call, 3, StringCommand::kSet);
   if (!options) return;
-  if (options->IsPlain()) {
+  if (!options->ReadsFirst()) {
     return call.pipeline.Run({RespPut(key, value, options->expires_at.value_or(kNever)), nullptr},
                              RenderOk);
   }
@@ -130,7 +154,7 @@ void RespRunSetNx(const RespCall& call) {
 
 void RespRunGetSet(const RespCall& call) {
   call.pipeline.Run({RespGet(call.arguments[1]),
-                     DecideSet(SetOptions{.get = true}, std::string(call.arguments[2]))});
+                     DecideSet(StringOptions{.get = true}, std::string(call.arguments[2]))});
 }
 
 void RespRunGetDel(const RespCall& call) {
@@ -143,24 +167,17 @@ void RespRunGetDel(const RespCall& call) {
 }
 
 void RespRunGetEx(const RespCall& call) {
-  const std::span<const std::string_view> words = call.arguments;
-  if (words.size() == 2) return RespRunGet(call);
-  WallTime expires_at = kNever;
-  if (const auto unit = RespExpiryUnitOf(words[2]); unit && words.size() == 4) {
-    const auto when = RespExpiry(call, words[3], *unit, RespExpirySign::kPositive);
-    if (!when) return call.Error(when.error());
-    expires_at = *when;
-  } else if (words.size() != 3 || !RespWordIs(words[2], "PERSIST")) {
-    return call.SyntaxError();
-  }
-  call.pipeline.Run(
-      {RespGet(words[1]),
-       [expires_at](wire::ShownSibling* found, WallTime now, RespWriter* reply) -> RespChange {
-         WriteFound(found, reply);
-         if (found == nullptr || found->expires_at == expires_at) return {};
-         if (expires_at <= now) return {.kind = RespChange::Kind::kDelete};
-         return Put(std::move(found->value), expires_at);
-       }});
+  const auto options = ParseStringOptions(call, 2, StringCommand::kGetEx);
+  if (!options) return;
+  if (!options->persist && !options->expires_at) return RespRunGet(call);
+  call.pipeline.Run({RespGet(call.arguments[1]),
+                     [expires_at = options->expires_at.value_or(kNever)](
+                         wire::ShownSibling* found, WallTime now, RespWriter* reply) -> RespChange {
+                       WriteFound(found, reply);
+                       if (found == nullptr || found->expires_at == expires_at) return {};
+                       if (expires_at <= now) return {.kind = RespChange::Kind::kDelete};
+                       return Put(std::move(found->value), expires_at);
+                     }});
 }
 
 void RespRunMGet(const RespCall& call) {

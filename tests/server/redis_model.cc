@@ -146,7 +146,8 @@ std::string RedisModel::Set(const Words& words) {
   bool xx = false;
   bool get = false;
   bool keep = false;
-  std::optional<int64_t> expires;
+  std::string unit;
+  std::string number;
   for (size_t at = 3; at < words.size(); ++at) {
     const std::string option = Upper(words[at]);
     const bool timed = option == "EX" || option == "PX" || option == "EXAT" || option == "PXAT";
@@ -158,18 +159,23 @@ std::string RedisModel::Set(const Words& words) {
       get = true;
     } else if (option == "KEEPTTL") {
       keep = true;
-    } else if (timed && !expires && at + 1 < words.size()) {
-      int64_t when = 0;
-      if (auto error = ReadTime(words[++at], option[0] == 'E' ? 1000 : 1, option.size() == 4, false,
-                                "set", &when)) {
-        return *error;
-      }
-      expires = when;
+    } else if (timed && (unit.empty() || unit == option) && at + 1 < words.size()) {
+      unit = option;
+      number = words[++at];
     } else {
       return kSyntax;
     }
   }
-  if ((nx && xx) || (keep && expires)) return kSyntax;
+  if ((nx && xx) || (keep && !unit.empty())) return kSyntax;
+  std::optional<int64_t> expires;
+  if (!unit.empty()) {
+    int64_t when = 0;
+    if (auto error =
+            ReadTime(number, unit[0] == 'E' ? 1000 : 1, unit.size() == 4, false, "set", &when)) {
+      return *error;
+    }
+    expires = when;
+  }
   const Entry* entry = Find(words[1]);
   const std::string old = entry == nullptr ? kNil : Bulk(entry->value);
   if (entry == nullptr ? xx : nx) return get ? old : kNil;
@@ -186,17 +192,27 @@ std::string RedisModel::SetEx(const Words& words, int64_t unit_ms) {
 }
 
 std::string RedisModel::GetEx(const Words& words) {
+  std::string unit;
+  std::string number;
+  for (size_t at = 2; at < words.size(); ++at) {
+    const std::string option = Upper(words[at]);
+    const bool timed = option == "EX" || option == "PX" || option == "EXAT" || option == "PXAT";
+    if ((!timed && option != "PERSIST") || (!unit.empty() && unit != option) ||
+        (timed && at + 1 == words.size())) {
+      return kSyntax;
+    }
+    unit = option;
+    if (timed) number = words[++at];
+  }
   std::optional<int64_t> expires;
-  if (words.size() == 4 && Upper(words[2]) != "PERSIST") {
-    const std::string option = Upper(words[2]);
+  if (!unit.empty() && unit != "PERSIST") {
     int64_t when = 0;
-    if (auto error = ReadTime(words[3], option[0] == 'E' ? 1000 : 1, option.size() == 4, false,
-                              "getex", &when)) {
+    // Redis looks at the number only if there is a key; Eddy always does.
+    if (auto error =
+            ReadTime(number, unit[0] == 'E' ? 1000 : 1, unit.size() == 4, false, "getex", &when)) {
       return *error;
     }
     expires = when;
-  } else if (words.size() > 2 && (words.size() != 3 || Upper(words[2]) != "PERSIST")) {
-    return kSyntax;
   }
   Entry* entry = Find(words[1]);
   if (entry == nullptr) return kNil;

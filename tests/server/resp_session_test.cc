@@ -88,6 +88,7 @@ TEST_F(RespSessionTest, SaysWhyACommandOfRedisIsAbsentAndWhatToDo) {
   EXPECT_THAT(Ask({"AUTH", "secret"}),
               StartsWith("-ERR AUTH is not supported: there are no users"));
   EXPECT_THAT(Ask({"multi"}), HasSubstr("pipeline(transaction=False)"));
+  EXPECT_EQ(Ask({"discard"}), "+OK\r\n");
   EXPECT_THAT(Ask({"SUBSCRIBE", "x"}), StartsWith("-ERR SUBSCRIBE is not supported: "));
   EXPECT_THAT(Ask({"KEYS", "*"}), HasSubstr("eddyctl export"));
   EXPECT_THAT(Ask({"SCAN", "0"}), HasSubstr("eddyctl export"));
@@ -96,6 +97,18 @@ TEST_F(RespSessionTest, SaysWhyACommandOfRedisIsAbsentAndWhatToDo) {
   EXPECT_THAT(Ask({"CONFIG", "SET", "a", "b"}), StartsWith("-ERR CONFIG SET is not supported: "));
   EXPECT_THAT(Ask({"CLUSTER", "MEET", "a", "b"}), HasSubstr("eddyctl"));
   EXPECT_TRUE(front_.requests().empty());
+}
+
+TEST_F(RespSessionTest, DoesNothingOfATransactionThatItRefuses) {
+  const std::string replies = Send("MULTI\r\nSET a 1\r\nMULTI\r\nEXEC\r\nGET a\r\n");
+  EXPECT_THAT(replies, StartsWith("-ERR MULTI is not supported: "));
+  EXPECT_THAT(replies, HasSubstr("\r\n-ERR not done: it belongs to a transaction"));
+  EXPECT_THAT(replies, HasSubstr("\r\n-EXECABORT nothing of the transaction was done"));
+  EXPECT_THAT(replies, testing::EndsWith("\r\n$-1\r\n"));
+  EXPECT_THAT(Send("multi\r\nset a 1\r\ndiscard\r\nGET a\r\n"),
+              testing::EndsWith("\r\n+OK\r\n$-1\r\n"));
+  EXPECT_THAT(Send("MULTI\r\nRESET\r\nGET a\r\n"), testing::EndsWith("+RESET\r\n$-1\r\n"));
+  EXPECT_THAT(Ask({"EXEC"}), StartsWith("-ERR EXEC is not supported: "));
 }
 
 // --- The connection
@@ -376,8 +389,7 @@ TEST_F(RespSessionTest, WritesWithTheContextThatItIsGiven) {
             (wire::PutAction{.value = "v",
                              .context = "\x01\xff\x02",
                              .expires_at = front_.now().wall + std::chrono::milliseconds(10)}));
-  front_.AnswerNext({.needed = 2, .answered = 2, .context = ""});
-  EXPECT_EQ(Ask({"EDDY.DEL", "carts", "k", "CONTEXT", "Af8C"}), "$0\r\n\r\n");
+  EXPECT_EQ(Ask({"EDDY.DEL", "carts", "k", "CONTEXT", "Af8C"}), "+OK\r\n");
   EXPECT_EQ(std::get<wire::DeleteAction>(front_.requests().back().action).context, "\x01\xff\x02");
 }
 
