@@ -3,6 +3,7 @@
 // context, and return whether it has ended; nothing ever calls back into an operation.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -34,7 +35,10 @@ struct OpContext {
   void Send(ring::MemberIndex to, wire::PeerMessage message) {
     effects.sends.push_back(node::Send{layout.member(to).id, std::move(message)});
   }
-  Duration Left(MonotonicTime deadline) const { return deadline - now.monotonic; }
+  // Never negative: what is left of a deadline that has passed is nothing.
+  Duration Left(MonotonicTime deadline) const {
+    return std::max(deadline - now.monotonic, Duration{});
+  }
 };
 
 // Who asked: a client of this node, or a node that forwarded a client's request.
