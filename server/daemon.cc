@@ -25,6 +25,8 @@ namespace eddy::server {
 namespace {
 
 constexpr Duration kCheckTimesEvery = std::chrono::seconds(1);
+// Redis clients may connect long before they ask; the others speak first.
+constexpr Duration kHelloMax = std::chrono::seconds(10);
 // In a stop, for writes that are answered but still on their way to a slower replica.
 constexpr Duration kStragglersMax = std::chrono::milliseconds(500);
 // In a stop, for clients to take their last replies.
@@ -49,7 +51,6 @@ Daemon::Daemon(Config config, LogSink* log)
     : config_(std::move(config)), log_(log), limited_log_(log), random_(SystemSeed()) {
   CHECK(uv_loop_init(&loop_) == 0);
   clients_.loop = &loop_;
-  clients_.limits.hello_max = std::chrono::seconds(0);
 }
 
 Daemon::~Daemon() {
@@ -141,6 +142,7 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
            .host = config_.host,
            .port = config_.native,
            .connections_max = config_.connections_max,
+           .hello_max = kHelloMax,
            .full_reply = native_->FullReply()},
           [this](TcpConnection* connection) { return native_->MakeSession(connection); })) {
     return problem;

@@ -15,12 +15,11 @@ namespace {
 
 constexpr Duration kCheckTimesEvery = std::chrono::milliseconds(250);
 
-TcpLimits LimitsOf(const PeerOptions& options) {
+TcpLimits PeerLimits() {
   TcpLimits limits;
   // Two nodes that each stopped reading until the other reads would wait for ever: what is too much
   // is dropped instead.
   limits.unsent_bytes_pause = limits.unsent_bytes_max;
-  limits.hello_max = options.hello_max;
   limits.vanished_max = std::chrono::seconds(5);
   return limits;
 }
@@ -36,6 +35,7 @@ ListenerOptions DoorOf(const PeerOptions& options, const ring::Layout& layout) {
                          .host = options.host,
                          .port = options.port,
                          .connections_max = 4 * layout.members().size() + 16,
+                         .hello_max = options.hello_max,
                          .full_reply = std::move(full)};
 }
 
@@ -136,7 +136,7 @@ PeerTransport::PeerTransport(uv_loop_t* loop, PeerOptions options, const ring::L
       handler_(handler),
       log_(log),
       random_(random),
-      shared_{.loop = loop, .limits = LimitsOf(options_)},
+      shared_{.loop = loop, .limits = PeerLimits()},
       listener_(
           &shared_, DoorOf(options_, *layout),
           [this](TcpConnection* connection) {
@@ -236,7 +236,7 @@ void PeerTransport::Dial(size_t index, MonotonicTime now) {
 
 void PeerTransport::DialAddress(size_t index, const sockaddr* address) {
   auto made = std::make_unique<TcpConnection>(
-      &shared_, [this](TcpConnection* closed) { dialled_.erase(closed); });
+      &shared_, options_.hello_max, [this](TcpConnection* closed) { dialled_.erase(closed); });
   TcpConnection* connection = made.get();
   dialled_.emplace(connection, std::move(made));
   connection->Connect(address, std::make_unique<PeerSession>(this, connection, &links_[index]),

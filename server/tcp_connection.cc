@@ -60,8 +60,8 @@ void TcpShared::Flush() {
   });
 }
 
-TcpConnection::TcpConnection(TcpShared* shared, OnClosed on_closed)
-    : shared_(shared), on_closed_(std::move(on_closed)) {
+TcpConnection::TcpConnection(TcpShared* shared, Duration hello_max, OnClosed on_closed)
+    : shared_(shared), hello_max_(hello_max), on_closed_(std::move(on_closed)) {
   CHECK(uv_tcp_init(shared->loop, &socket_) == 0);
   socket_.data = this;
   connect_.data = this;
@@ -301,8 +301,7 @@ void TcpConnection::CheckTimes(MonotonicTime now) {
   if (now - output_moved_at_ > limits.stall_max) return Close("does not read its replies");
   if (stage_ == Stage::kFlushing) return;
 
-  if (!consumed_any_ && limits.hello_max != Duration::zero() &&
-      now - opened_at_ > limits.hello_max) {
+  if (!consumed_any_ && hello_max_ != Duration::zero() && now - opened_at_ > hello_max_) {
     return Close("has not said hello");
   }
   // A session that takes nothing for a while because it has enough to do is not the client's fault.

@@ -31,8 +31,6 @@ struct TcpLimits {
   // Output waiting beyond the first stops the reading, beyond the second ends the connection.
   size_t unsent_bytes_pause = 1024 * 1024;
   size_t unsent_bytes_max = 256 * 1024 * 1024;
-  // Until the session has first used something; zero: for ever.
-  Duration hello_max = std::chrono::seconds(0);
   // Until a message that has begun to arrive is whole.
   Duration message_max = std::chrono::seconds(60);
   // Without the other side taking anything of what waits for it.
@@ -86,7 +84,8 @@ class TcpConnection final : public Outlet {
   // Once, when the socket is closed and the session destroyed: the owner destroys the connection.
   using OnClosed = std::function<void(TcpConnection*)>;
 
-  TcpConnection(TcpShared* shared, OnClosed on_closed);
+  // `hello_max`: until the session has first used something; zero: for ever.
+  TcpConnection(TcpShared* shared, Duration hello_max, OnClosed on_closed);
   ~TcpConnection() override;
   TcpConnection(const TcpConnection&) = delete;
   TcpConnection& operator=(const TcpConnection&) = delete;
@@ -140,6 +139,7 @@ class TcpConnection final : public Outlet {
   bool MayConsume() const;
 
   TcpShared* const shared_;
+  const Duration hello_max_;
   OnClosed on_closed_;
 
   uv_tcp_t socket_;

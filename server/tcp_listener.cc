@@ -102,7 +102,7 @@ void TcpListener::OnConnection(int status) {
     return;
   }
   auto made = std::make_unique<TcpConnection>(
-      shared_, [this](TcpConnection* closed) { connections_.erase(closed); });
+      shared_, options_.hello_max, [this](TcpConnection* closed) { connections_.erase(closed); });
   TcpConnection* connection = made.get();
   const bool full = connections_.size() >= options_.connections_max;
   connections_.emplace(connection, std::move(made));

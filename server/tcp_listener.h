@@ -27,6 +27,8 @@ struct ListenerOptions {
   std::string host;  // a numeric address, or a name of this machine
   uint16_t port = 0;
   size_t connections_max = 10'000;
+  // Within what time a client must have begun to speak; zero: any.
+  Duration hello_max{};
   // What a client too many is told before the connection closes.
   std::string full_reply;
 };

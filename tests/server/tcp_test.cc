@@ -70,7 +70,7 @@ class LineSession final : public Session {
 class TcpTest : public testing::Test {
  protected:
   // Before the first connection.
-  void Open(TcpLimits limits = {}, size_t connections_max = 100) {
+  void Open(TcpLimits limits = {}, size_t connections_max = 100, Duration hello_max = {}) {
     shared_.loop = loop_.get();
     shared_.limits = limits;
     listener_ = std::make_unique<TcpListener>(
@@ -79,6 +79,7 @@ class TcpTest : public testing::Test {
                         .flag = "--test-port",
                         .host = "127.0.0.1",
                         .connections_max = connections_max,
+                        .hello_max = hello_max,
                         .full_reply = "full\n"},
         [this](TcpConnection* connection) {
           return std::make_unique<LineSession>(&control_, connection);
@@ -257,7 +258,7 @@ TEST_F(TcpTest, EndsAClientThatTakesNothingForTooLong) {
 }
 
 TEST_F(TcpTest, EndsAClientThatSaysNothingWhereAHelloIsDue) {
-  Open({.hello_max = std::chrono::seconds(5)});
+  Open({}, 100, /*hello_max=*/std::chrono::seconds(5));
   TestSocket silent(listener_->port());
   ASSERT_TRUE(loop_.Until([&] { return listener_->connections() == 1; }));
   Pass(std::chrono::seconds(4));
@@ -285,7 +286,7 @@ TEST_F(TcpTest, EndsAMessageThatNeverEnds) {
 }
 
 TEST_F(TcpTest, LetsAClientBeIdleBetweenMessages) {
-  Open({.hello_max = std::chrono::seconds(5), .message_max = std::chrono::seconds(60)});
+  Open({.message_max = std::chrono::seconds(60)}, 100, /*hello_max=*/std::chrono::seconds(5));
   TestSocket client(listener_->port());
   ASSERT_TRUE(SendAll(&loop_, &client, "x\n"));
   ASSERT_TRUE(Receives(&client, "x\n"));
