@@ -1,0 +1,464 @@
+#include "sim/cluster.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "ring/layout.h"
+#include "ring/planner.h"
+#include "ring/token.h"
+#include "sim/checker.h"
+#include "sim/faults.h"
+#include "sim/network.h"
+#include "sim/sim_node.h"
+#include "sim/workload.h"
+#include "sim/world.h"
+#include "storage/key.h"
+
+namespace eddy::sim {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How long the end may take once faults have stopped: for processes to start and find each other
+// and for the last operations to end; for each key to become equal; and for what is left to expire.
+constexpr Duration kHealMax = seconds(30);
+constexpr Duration kConvergeMax = seconds(60);
+constexpr Duration kDrainMax = seconds(10);
+constexpr Duration kPhasePeriod = milliseconds(10);
+
+constexpr uint64_t kNodeIdHigh = 0x5eed;
+
+NodeId IdOf(NodeIndex index) { return NodeId{kNodeIdHigh, uint64_t{index.value} + 1}; }
+NodeIndex IndexOf(NodeId id) { return NodeIndex{static_cast<uint8_t>(id.low - 1)}; }
+
+ring::Layout MakeLayout(const Plan& plan) {
+  ring::PlanRequest request;
+  request.partition_bits = plan.partition_bits;
+  for (uint8_t i = 0; i < plan.nodes; ++i) {
+    ring::Member member;
+    member.id = IdOf(NodeIndex{i});
+    member.name = fmt::format("n{}", i);
+    member.zone = fmt::format("z{}", i % plan.zones);
+    request.members.push_back(std::move(member));
+  }
+  auto planned = ring::PlanLayout(std::move(request));
+  CHECK(planned.has_value());
+  return std::move(planned->layout);
+}
+
+node::BucketTable MakeBuckets(const Plan& plan) {
+  node::BucketTable buckets;
+  for (const BucketPlan& bucket : plan.buckets) {
+    CHECK(buckets.Set(bucket.name, bucket.properties).has_value());
+  }
+  return buckets;
+}
+
+std::vector<SimKey> MakeKeys(const Plan& plan, const ring::Layout& layout) {
+  std::vector<SimKey> keys;
+  for (uint32_t bucket = 0; bucket < plan.buckets.size(); ++bucket) {
+    for (uint32_t i = 0; i < plan.workload.keys_per_bucket; ++i) {
+      SimKey key;
+      key.bucket = bucket;
+      key.key = fmt::format("k{}", i);
+      const std::string& name = plan.buckets[bucket].name;
+      const ring::Token token = ring::TokenOf(name, key.key);
+      key.encoded = storage::EncodeKey({token.value, name, key.key});
+      for (const ring::MemberIndex member : layout.Walk(layout.PartitionOf(token))) {
+        key.walk.push_back(IndexOf(layout.member(member).id));
+      }
+      keys.push_back(std::move(key));
+    }
+  }
+  return keys;
+}
+
+class Cluster final : public NetworkListener,
+                      public SimNodeListener,
+                      public Door,
+                      public FaultTarget {
+ public:
+  explicit Cluster(const RunOptions& options);
+
+  Report Run();
+
+  // NetworkListener.
+  void Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) override;
+  void PeerUp(NodeIndex at, NodeIndex peer) override;
+  void PeerDown(NodeIndex at, NodeIndex peer) override;
+
+  // SimNodeListener.
+  void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) override;
+  void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) override;
+  void Applied(NodeIndex at, const AppliedWrite& write) override;
+  void Stopped(NodeIndex at, bool clean) override;
+
+  // Door.
+  bool Submit(NodeIndex node, uint64_t ticket, wire::ClientRequest request) override;
+  uint64_t LifeOf(NodeIndex node) const override { return nodes_[node.value]->life(); }
+  std::optional<VirtualTime> AwakeSince(NodeIndex node) const override;
+
+  // FaultTarget.
+  Network& network() override { return *network_; }
+  SimNode& node(NodeIndex index) override { return *nodes_[index.value]; }
+  Workload& workload() override { return *workload_; }
+  void TakeDown(NodeIndex node, Fault how) override;
+  void BringUp(NodeIndex node) override { ScheduleStart(node, Duration{}); }
+  void FailStore(NodeIndex node) override;
+
+ private:
+  enum class Phase : uint8_t { kFaults, kHealing, kConverging, kDraining, kOver };
+
+  void Dispatch(const Event& event);
+  // Whether an event is for the process on its node, and waits while that stands still.
+  static bool IsForProcess(Event::Kind kind);
+  void ScheduleStart(NodeIndex node, Duration after);
+  void Start(NodeIndex node);
+  void ProcessGone(NodeIndex node, bool abrupt);
+
+  void OnPhase();
+  void EnterPhase(Phase phase, Duration at_most);
+  bool Healed() const;
+  void ConvergeNext();
+  bool Converged(KeyIndex key);
+  bool Drained() const;
+
+  World world_;
+  const Duration length_;
+  const Plan plan_;
+  Random random_;
+  const ring::Layout layout_;
+  const node::BucketTable buckets_;
+  const std::vector<SimKey> keys_;
+  Checker checker_;
+
+  std::vector<std::unique_ptr<SimNode>> nodes_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<Workload> workload_;
+  std::unique_ptr<Faults> faults_;
+
+  Phase phase_ = Phase::kFaults;
+  VirtualTime phase_ends_by_;
+  KeyIndex converging_;
+  uint64_t events_ = 0;
+};
+
+Cluster::Cluster(const RunOptions& options)
+    : world_(Trace(options.listener)),
+      length_(options.length),
+      plan_(DrawPlan(options.plan)),
+      // Any other function of the seed than the plan's own.
+      random_(~options.plan.seed),
+      layout_(MakeLayout(plan_)),
+      buckets_(MakeBuckets(plan_)),
+      keys_(MakeKeys(plan_, layout_)),
+      checker_(&world_, plan_, keys_) {
+  network_ = std::make_unique<Network>(&world_, plan_.network, plan_.nodes, plan_.codec,
+                                       random_.Fork(), this);
+  for (uint8_t i = 0; i < plan_.nodes; ++i) {
+    nodes_.push_back(std::make_unique<SimNode>(SimNode::Setting{.world = &world_,
+                                                                .listener = this,
+                                                                .index = NodeIndex{i},
+                                                                .id = IdOf(NodeIndex{i}),
+                                                                .plan = &plan_,
+                                                                .layout = &layout_,
+                                                                .buckets = &buckets_,
+                                                                .bug = options.bug},
+                                               random_.Fork()));
+  }
+  workload_ = std::make_unique<Workload>(&world_, plan_, keys_, &checker_, this, random_.Fork());
+  faults_ = std::make_unique<Faults>(&world_, plan_, this, random_.Fork());
+}
+
+Report Cluster::Run() {
+  world_.trace.Tell(world_.now, "{}", DescribePlan(plan_));
+  for (uint8_t i = 0; i < plan_.nodes; ++i) {
+    const int64_t skew_most = plan_.clock_skew_max.count();
+    nodes_[i]->SetSkew(milliseconds(
+        static_cast<int64_t>(random_.Below(static_cast<uint64_t>(2 * skew_most + 1))) - skew_most));
+    ScheduleStart(NodeIndex{i}, Duration(random_.Below(100'000)));
+  }
+  workload_->Begin();
+  faults_->Begin();
+  world_.Schedule(length_, Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
+
+  while (phase_ != Phase::kOver && checker_.violation().empty()) {
+    CHECK(!world_.queue.empty());
+    world_.now = world_.queue.next_time();
+    const Event event = world_.queue.Pop();
+    ++events_;
+    world_.trace.Mix(world_.now, event);
+    Dispatch(event);
+  }
+
+  Report report;
+  report.seed = plan_.seed;
+  report.violation = checker_.violation();
+  report.trace_hash = world_.trace.hash();
+  report.simulated = world_.now.time_since_epoch();
+  report.nodes = plan_.nodes;
+  report.events = events_;
+  report.messages = network_->delivered();
+  report.operations = workload_->operations();
+  report.done = workload_->done();
+  report.not_done = workload_->not_done();
+  report.unknown = workload_->unknown();
+  report.replies_checked = checker_.checked();
+  report.faults = faults_->counts();
+  for (const auto& node : nodes_) {
+    for (const wire::Counter& counter : node->Counters()) {
+      report.counters[counter.name] += counter.value;
+    }
+  }
+  return report;
+}
+
+bool Cluster::IsForProcess(Event::Kind kind) {
+  switch (kind) {
+    case Event::Kind::kArrival:
+    case Event::Kind::kPacket:
+    case Event::Kind::kPeerUp:
+    case Event::Kind::kPeerDown:
+    case Event::Kind::kTick:
+    case Event::Kind::kStoreTurn:
+    case Event::Kind::kStoreCommit:
+    case Event::Kind::kSyncDone:
+    case Event::Kind::kFetched:
+    case Event::Kind::kStopCheck:
+    case Event::Kind::kSubmit:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Cluster::Dispatch(const Event& event) {
+  if (IsForProcess(event.kind)) {
+    const SimNode& node = *nodes_[event.node.value];
+    if (node.paused(world_.now)) return world_.queue.Push(node.paused_until(), event);
+  }
+  switch (event.kind) {
+    case Event::Kind::kArrival:
+    case Event::Kind::kPacket:
+    case Event::Kind::kPeerUp:
+    case Event::Kind::kPeerDown:
+    case Event::Kind::kConnect:
+    case Event::Kind::kStalled:
+      return network_->OnEvent(event);
+    case Event::Kind::kTick:
+    case Event::Kind::kStoreTurn:
+    case Event::Kind::kStoreCommit:
+    case Event::Kind::kSyncDone:
+    case Event::Kind::kFetched:
+    case Event::Kind::kStopCheck:
+      return nodes_[event.node.value]->OnEvent(event);
+    case Event::Kind::kStart:
+      return Start(event.node);
+    case Event::Kind::kSubmit:
+    case Event::Kind::kClient:
+    case Event::Kind::kPatience:
+      return workload_->OnEvent(event);
+    case Event::Kind::kFaultBegins:
+    case Event::Kind::kFaultEnds:
+      return faults_->OnEvent(event);
+    case Event::Kind::kPhase:
+      return OnPhase();
+  }
+}
+
+// --- Between the parts
+
+void Cluster::Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) {
+  nodes_[to.value]->Receive(IdOf(from), std::move(message));
+}
+
+void Cluster::PeerUp(NodeIndex at, NodeIndex peer) {
+  if (!nodes_[at.value]->running()) return;
+  world_.trace.Tell(world_.now, "n{} reaches n{}", at.value, peer.value);
+  nodes_[at.value]->PeerUp(IdOf(peer));
+}
+
+void Cluster::PeerDown(NodeIndex at, NodeIndex peer) {
+  if (!nodes_[at.value]->running()) return;
+  world_.trace.Tell(world_.now, "n{} has lost n{}", at.value, peer.value);
+  nodes_[at.value]->PeerDown(IdOf(peer));
+}
+
+void Cluster::Sent(NodeIndex from, NodeId to, wire::PeerMessage message) {
+  network_->Send(from, IndexOf(to), std::move(message));
+}
+
+void Cluster::Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) {
+  world_.trace.Mix(reply);
+  workload_->Answered(at, ticket, std::move(reply));
+}
+
+void Cluster::Applied(NodeIndex at, const AppliedWrite& write) {
+  if (world_.trace.told()) {
+    world_.trace.Tell(world_.now, "n{} applies {}: {}", at.value,
+                      write.sibling != nullptr ? Describe(write.sibling->dot) : "a delete",
+                      DescribeRecord(write.record));
+  }
+  checker_.Applied(at, nodes_[at.value]->life(), write);
+}
+
+bool Cluster::Submit(NodeIndex node, uint64_t ticket, wire::ClientRequest request) {
+  SimNode& target = *nodes_[node.value];
+  if (!target.running() || target.stopping()) return false;
+  target.Submit(ticket, std::move(request));
+  return true;
+}
+
+std::optional<VirtualTime> Cluster::AwakeSince(NodeIndex node) const {
+  const SimNode& target = *nodes_[node.value];
+  if (target.paused(world_.now)) return std::nullopt;
+  return target.paused_until();
+}
+
+// --- Processes
+
+void Cluster::ScheduleStart(NodeIndex node, Duration after) {
+  world_.Schedule(after, Event{.kind = Event::Kind::kStart, .node = node, .peer = {}});
+}
+
+void Cluster::Start(NodeIndex node) {
+  SimNode& target = *nodes_[node.value];
+  if (target.running()) return;
+  checker_.HistoryMayBegin();
+  if (!target.Start()) return ScheduleStart(node, milliseconds(300));
+  world_.trace.Tell(world_.now, "n{} starts", node.value);
+  network_->ProcessUp(node);
+}
+
+void Cluster::TakeDown(NodeIndex node, Fault how) {
+  SimNode& target = *nodes_[node.value];
+  world_.trace.Tell(world_.now, "n{} goes down: {}", node.value,
+                    kFaultNames[static_cast<size_t>(how)]);
+  switch (how) {
+    case Fault::kCleanStop:
+      return target.BeginStop();
+    case Fault::kKill:
+      target.Kill();
+      checker_.ProcessLost(node);
+      return ProcessGone(node, false);
+    case Fault::kPowerLoss:
+      target.PowerLoss();
+      checker_.PowerLost(node);
+      return ProcessGone(node, true);
+    case Fault::kWipe:
+      target.PowerLoss();
+      target.Wipe();
+      checker_.DiskLost(node);
+      return ProcessGone(node, true);
+    default:
+      CHECK(false);
+  }
+}
+
+void Cluster::Stopped(NodeIndex at, bool clean) {
+  world_.trace.Tell(world_.now, "n{} has stopped{}", at.value, clean ? "" : ", but not in order");
+  if (!clean) checker_.ProcessLost(at);
+  ProcessGone(at, false);
+  const auto least = static_cast<uint64_t>(plan_.faults.lasts.least.count());
+  ScheduleStart(at, Duration(random_.Between(least, 4 * least)));
+}
+
+void Cluster::ProcessGone(NodeIndex node, bool abrupt) {
+  network_->ProcessDown(node, abrupt);
+  workload_->ProcessGone(node, nodes_[node.value]->life());
+}
+
+void Cluster::FailStore(NodeIndex node) {
+  world_.trace.Tell(world_.now, "n{}'s disk will fail", node.value);
+  checker_.HistoryMayBegin();
+  nodes_[node.value]->FailNextCalls();
+}
+
+// --- The end
+
+void Cluster::EnterPhase(Phase phase, Duration at_most) {
+  phase_ = phase;
+  phase_ends_by_ = world_.now + at_most;
+}
+
+void Cluster::OnPhase() {
+  switch (phase_) {
+    case Phase::kFaults:
+      world_.trace.Tell(world_.now, "faults stop");
+      faults_->Heal();
+      workload_->Quiesce();
+      for (uint8_t i = 0; i < plan_.nodes; ++i) ScheduleStart(NodeIndex{i}, Duration{});
+      EnterPhase(Phase::kHealing, kHealMax);
+      break;
+    case Phase::kHealing:
+      if (Healed()) EnterPhase(Phase::kConverging, kConvergeMax);
+      break;
+    case Phase::kConverging:
+      ConvergeNext();
+      break;
+    case Phase::kDraining:
+      if (Drained()) EnterPhase(Phase::kOver, Duration{});
+      break;
+    case Phase::kOver:
+      break;
+  }
+  if (phase_ == Phase::kOver) return;
+  if (world_.now > phase_ends_by_) {
+    static constexpr std::array<std::string_view, 4> kUnfinished = {
+        "", "the cluster did not heal", "the replicas did not converge",
+        "operations were left in flight"};
+    return checker_.Fail(
+        fmt::format("faults have stopped, and {}", kUnfinished[static_cast<size_t>(phase_)]));
+  }
+  world_.Schedule(kPhasePeriod, Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
+}
+
+bool Cluster::Healed() const {
+  const bool all_ready = std::ranges::all_of(
+      nodes_, [&](const auto& node) { return node->ready() && !node->stopping(); });
+  return all_ready && workload_->idle();
+}
+
+void Cluster::ConvergeNext() {
+  // Many keys need no reading: a few are dealt with at each step.
+  while (!workload_->FinalReadUnderWay() && phase_ == Phase::kConverging) {
+    if (converging_.value == keys_.size()) return EnterPhase(Phase::kDraining, kDrainMax);
+    if (workload_->FinalReadDone() && Converged(converging_)) {
+      ++converging_.value;
+      workload_->ForgetFinalRead();
+      continue;
+    }
+    const NodeIndex node{static_cast<uint8_t>(random_.Below(plan_.nodes))};
+    workload_->FinalRead(converging_, node, checker_.ReplicasOf(converging_));
+  }
+}
+
+bool Cluster::Converged(KeyIndex key) {
+  const SimKey& named = keys_[key.value];
+  const std::string record = nodes_[named.walk[0].value]->RecordOf(named.encoded);
+  for (uint32_t place = 1; place < checker_.ReplicasOf(key); ++place) {
+    if (nodes_[named.walk[place].value]->RecordOf(named.encoded) != record) return false;
+  }
+  checker_.CheckFinal(key, record);
+  return true;
+}
+
+bool Cluster::Drained() const {
+  return std::ranges::all_of(nodes_,
+                             [](const auto& node) { return node->operations_in_flight() == 0; });
+}
+
+}  // namespace
+
+Report RunWorld(const RunOptions& options) { return Cluster(options).Run(); }
+
+}  // namespace eddy::sim

@@ -1,0 +1,43 @@
+// Bugs to plant, so that the judge is judged: each breaks one thing at the seam between the node and
+// its world, as a mistake in the node, the store or the shell would, and the checker must notice
+// within a few seeds. Only the simulator knows them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace eddy::sim {
+
+enum class PlantedBug : uint8_t {
+  kNone,
+  kAckBeforeSync,     // what was only committed is called durable
+  kForgetHistory,     // after a crash the history goes on as if nothing could have been forgotten
+  kReuseCounters,     // after a start the counters begin where they first began
+  kDropJoin,          // now and then a replica acknowledges a record without keeping it
+  kOverwriteJoin,     // a replica keeps the siblings it is sent in place of its own
+  kPutSeesAll,        // a put replaces what its client has never seen
+  kPutSeesNothing,    // a put forgets what its client has seen
+  kDeleteErases,      // a delete leaves no tombstone
+  kErrorIsAbsent,     // a read error is called 'not found'
+  kStaleRead,         // a replica now and then shows a record that it held before
+  kSameAlways,        // a replica says that it holds the same without looking
+  kNoRequestIds,      // a retry is taken for a new write
+  kUnknownIsNotDone,  // a write of unknown outcome is reported as not done
+  kNoAnswer,          // now and then a client gets none
+  kTwoAnswers,        // and now and then two
+  kFlipBit,           // a value changes on its way to the disk
+  kCount
+};
+
+inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kCount)>
+    kPlantedBugNames = {
+        "none",           "ack-before-sync",     "forget-history", "reuse-counters",
+        "drop-join",      "overwrite-join",      "put-sees-all",   "put-sees-nothing",
+        "delete-erases",  "error-is-absent",     "stale-read",     "same-always",
+        "no-request-ids", "unknown-is-not-done", "no-answer",      "two-answers",
+        "flip-bit"};
+
+}  // namespace eddy::sim

@@ -1,0 +1,443 @@
+#include "sim/sim_node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/identity.h"
+#include "storage/record_codec.h"
+
+namespace eddy::sim {
+
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A process with nothing in flight has only its lease to look after.
+constexpr Duration kIdleTickPeriod = milliseconds(100);
+constexpr Duration kStopCheckPeriod = milliseconds(10);
+constexpr Duration kStopPatience = seconds(5);
+// What a slow disk multiplies its times by.
+constexpr int kDiskSlowness = 50;
+
+}  // namespace
+
+SimNode::SimNode(const Setting& setting, Random random)
+    : setting_(setting), world_(setting.world), disk_(setting.plan->disk), random_(random) {}
+
+Now SimNode::ProcessNow() const {
+  const Duration since_start = world_->now - started_at_;
+  const auto wall_ms =
+      std::chrono::duration_cast<milliseconds>(world_->now.time_since_epoch()) + skew_;
+  return Now{MonotonicTime(since_start), kWallAtStart + wall_ms};
+}
+
+Duration SimNode::Draw(const Span& span) {
+  return Duration(random_.Between(static_cast<uint64_t>(span.least.count()),
+                                  static_cast<uint64_t>(span.most.count())));
+}
+
+Duration SimNode::DrawDisk(const Span& span) {
+  const Duration drawn = Draw(span);
+  return disk_slow_ ? drawn * kDiskSlowness : drawn;
+}
+
+void SimNode::ScheduleMine(Duration after, Event::Kind kind) {
+  world_->Schedule(after,
+                   Event{.kind = kind, .node = setting_.index, .peer = {}, .argument = life_});
+}
+
+// --- The machine
+
+bool SimNode::Start() {
+  CHECK(!running());
+  ++life_;
+  auto identity = storage::OpenIdentity(&engine_, std::string(kClusterName), setting_.id, &random_);
+  if (!identity) {
+    // Whatever was written before the failure is as if the power had gone.
+    engine_.Crash(engine_.unsynced_batches());
+    return false;
+  }
+  PlantInIdentity(&*identity);
+  started_at_ = world_->now;
+  store_.emplace(&engine_, identity->lease);
+  node_ = std::make_unique<node::Node>(setting_.plan->node, *setting_.buckets, *setting_.layout,
+                                       *std::move(identity), random_.Fork());
+  world_->trace.Mix(node_->actor().high);
+  tick_at_ = world_->now;
+  ScheduleMine(Duration{}, Event::Kind::kTick);
+  return true;
+}
+
+void SimNode::Stop() {
+  node_.reset();
+  store_.reset();
+  stopping_ = false;
+  paused_until_ = {};
+  verbs_.clear();
+  turn_scheduled_ = false;
+  commit_scheduled_ = false;
+  committed_ = 0;
+  synced_ = 0;
+  syncing_ = false;
+  fetching_.clear();
+  awaiting_fetch_.clear();
+}
+
+void SimNode::PowerLoss() {
+  CHECK(running());
+  Stop();
+  // The disk may have been faster than it was asked to be.
+  engine_.Crash(random_.Below(engine_.unsynced_batches() + 1));
+}
+
+void SimNode::Kill() {
+  CHECK(running());
+  Stop();
+  engine_.Crash(engine_.unsynced_batches());
+}
+
+void SimNode::Wipe() {
+  CHECK(!running());
+  engine_ = storage::MemoryEngine();
+  stale_records_.clear();
+}
+
+void SimNode::BeginStop() {
+  CHECK(running());
+  stopping_ = true;
+  stop_by_ = world_->now + kStopPatience;
+  ScheduleMine(Duration{}, Event::Kind::kStopCheck);
+}
+
+void SimNode::StopCheck() {
+  const bool idle = node_->operations_in_flight() == 0 && verbs_.empty() && fetching_.empty() &&
+                    store_->waiting() == 0 && !syncing_;
+  if (!idle && world_->now < stop_by_)
+    return ScheduleMine(kStopCheckPeriod, Event::Kind::kStopCheck);
+  const lattice::History history = node_->history();
+  Stop();
+  const bool clean = idle && storage::CloseIdentity(&engine_, history).has_value();
+  engine_.Crash(engine_.unsynced_batches());
+  setting_.listener->Stopped(setting_.index, clean);
+}
+
+void SimNode::FailNextCalls() {
+  using Call = storage::MemoryEngine::Call;
+  const uint64_t which = random_.Below(3);
+  const Call call = which == 0 ? Call::kGet : which == 1 ? Call::kWrite : Call::kSync;
+  const uint64_t nth = random_.Between(1, 4);
+  engine_.FailCall(call, nth, Error{Code::kIo, "the simulated disk failed"});
+}
+
+bool SimNode::ready() const {
+  std::string_view reason;
+  return running() && node_->Ready(&reason);
+}
+
+size_t SimNode::operations_in_flight() const {
+  return running() ? node_->operations_in_flight() : 0;
+}
+
+std::vector<wire::Counter> SimNode::Counters() const {
+  return running() ? node_->Counters() : std::vector<wire::Counter>();
+}
+
+std::string SimNode::RecordOf(const std::string& key) {
+  std::string stored;
+  auto found = engine_.Get(storage::Space::kData, key, storage::Tier::kDisk, &stored);
+  // Failures that were planned for others.
+  while (!found) found = engine_.Get(storage::Space::kData, key, storage::Tier::kDisk, &stored);
+  if (*found == storage::Presence::kAbsent) return {};
+  CHECK(storage::UnsealRecord(key, &stored).has_value());
+  return stored;
+}
+
+// --- The process
+
+void SimNode::Submit(uint64_t ticket, wire::ClientRequest request) {
+  CHECK(running() && !stopping_);
+  // The reply still names the request, but no two attempts are alike.
+  if (setting_.bug == PlantedBug::kNoRequestIds) request.id.client = ticket << 8;
+  node_->Submit(ProcessNow(), ticket, std::move(request));
+  Perform();
+}
+
+void SimNode::Receive(NodeId from, wire::PeerMessage message) {
+  CHECK(running());
+  node_->Receive(ProcessNow(), from, std::move(message));
+  Perform();
+}
+
+void SimNode::PeerUp(NodeId peer) {
+  CHECK(running());
+  node_->PeerUp(ProcessNow(), peer);
+  Perform();
+}
+
+void SimNode::PeerDown(NodeId peer) {
+  CHECK(running());
+  node_->PeerDown(ProcessNow(), peer);
+  Perform();
+}
+
+void SimNode::OnEvent(const Event& event) {
+  // Fetches are numbered over all lives, and those of an earlier one are forgotten.
+  if (event.kind == Event::Kind::kFetched) return FetchDone(event.argument);
+  if (!running() || event.argument != life_) return;
+  switch (event.kind) {
+    case Event::Kind::kTick:
+      // A sooner one took its place.
+      if (world_->now < tick_at_) return;
+      node_->Tick(ProcessNow());
+      return Perform();
+    case Event::Kind::kStoreTurn:
+      return StoreTurn();
+    case Event::Kind::kStoreCommit:
+      return StoreCommit();
+    case Event::Kind::kSyncDone:
+      return SyncDone();
+    case Event::Kind::kStopCheck:
+      return StopCheck();
+    default:
+      CHECK(false);
+  }
+}
+
+void SimNode::Perform() {
+  node_->TakeEffects(&effects_);
+  for (node::Send& send : effects_.sends) {
+    if (!PlantInSend(&send.message)) continue;
+    setting_.listener->Sent(setting_.index, send.to, std::move(send.message));
+  }
+  for (storage::StoreVerb& verb : effects_.verbs) TakeVerb(std::move(verb));
+  for (node::ClientAnswer& answer : effects_.answers) {
+    if (!PlantInAnswer(answer.ticket, &answer.reply)) continue;
+    setting_.listener->Answered(setting_.index, answer.ticket, std::move(answer.reply));
+  }
+  ArmTick();
+}
+
+void SimNode::ArmTick() {
+  const bool busy = node_->operations_in_flight() > 0 || !ready();
+  const Duration period = busy ? node::Node::kTickPeriod : kIdleTickPeriod;
+  if (tick_at_ > world_->now && tick_at_ <= world_->now + period) return;
+  tick_at_ = world_->now + period;
+  ScheduleMine(period, Event::Kind::kTick);
+}
+
+// --- The store
+
+void SimNode::TakeVerb(storage::StoreVerb verb) {
+  verbs_.push_back(std::move(verb));
+  if (turn_scheduled_) return;
+  turn_scheduled_ = true;
+  ScheduleMine(DrawDisk(disk_.turn), Event::Kind::kStoreTurn);
+}
+
+void SimNode::StoreTurn() {
+  turn_scheduled_ = false;
+  std::vector<storage::StoreVerb> verbs;
+  std::swap(verbs, verbs_);
+  for (storage::StoreVerb& verb : verbs) Execute(std::move(verb), storage::Tier::kCache);
+  ScheduleCommit();
+  CompleteResults();
+}
+
+void SimNode::Execute(storage::StoreVerb verb, storage::Tier tier) {
+  if (std::holds_alternative<storage::PutMetaVerb>(verb.action)) {
+    return ExecuteNow(std::move(verb), tier);
+  }
+  if (const auto waits = awaiting_fetch_.find(verb.key); waits != awaiting_fetch_.end()) {
+    waits->second.push_back(std::move(verb));
+    return;
+  }
+  if (disk_.miss_per_1000 > 0 && random_.Chance(disk_.miss_per_1000, 1'000)) {
+    engine_.Evict(storage::Space::kData, verb.key);
+  }
+  ExecuteNow(std::move(verb), tier);
+}
+
+void SimNode::ExecuteNow(storage::StoreVerb verb, storage::Tier tier) {
+  if (!PlantInVerb(&verb)) return;
+  // What the checker must know of a write is taken before the store takes the verb apart.
+  std::optional<lattice::Sibling> sibling;
+  bool coordinated = false;
+  bool saw_all = false;
+  if (const auto* put = std::get_if<storage::PutVerb>(&verb.action)) {
+    coordinated = true;
+    sibling = put->sibling;
+    saw_all = !put->seen.has_value();
+  } else if (const auto* remove = std::get_if<storage::DeleteVerb>(&verb.action)) {
+    coordinated = true;
+    saw_all = !remove->seen.has_value();
+  }
+  const bool reads = std::holds_alternative<storage::ReadVerb>(verb.action);
+  const std::string key = verb.key;
+  const size_t results_before = results_.size();
+  if (!store_->Execute(&verb, tier, &results_)) {
+    const uint64_t fetch = ++fetches_;
+    fetching_.emplace(fetch, key);
+    awaiting_fetch_[key].push_back(std::move(verb));
+    world_->Schedule(
+        DrawDisk(disk_.fetch),
+        Event{
+            .kind = Event::Kind::kFetched, .node = setting_.index, .peer = {}, .argument = fetch});
+    return;
+  }
+  if (setting_.bug == PlantedBug::kErrorIsAbsent && reads && results_.size() > results_before &&
+      !results_.back().record) {
+    results_.back().record = std::string();
+  }
+  if (coordinated && results_.size() > results_before && results_.back().record) {
+    setting_.listener->Applied(setting_.index,
+                               AppliedWrite{.key = key,
+                                            .sibling = sibling ? &*sibling : nullptr,
+                                            .saw_all = saw_all,
+                                            .record = *results_.back().record});
+  }
+}
+
+void SimNode::FetchDone(uint64_t fetch) {
+  const auto found = fetching_.find(fetch);
+  if (found == fetching_.end()) return;
+  auto waiting = awaiting_fetch_.extract(found->second);
+  fetching_.erase(found);
+  for (storage::StoreVerb& verb : waiting.mapped()) {
+    ExecuteNow(std::move(verb), storage::Tier::kDisk);
+  }
+  ScheduleCommit();
+  CompleteResults();
+}
+
+void SimNode::ScheduleCommit() {
+  if (commit_scheduled_) return;
+  if (disk_.commit.most == Duration{}) return StoreCommit();
+  commit_scheduled_ = true;
+  ScheduleMine(DrawDisk(disk_.commit), Event::Kind::kStoreCommit);
+}
+
+void SimNode::StoreCommit() {
+  commit_scheduled_ = false;
+  committed_ = store_->Commit(&results_);
+  if (setting_.bug == PlantedBug::kAckBeforeSync) store_->Synced(committed_, {}, &results_);
+  BeginSync();
+  CompleteResults();
+}
+
+void SimNode::BeginSync() {
+  if (syncing_ || committed_ == synced_) return;
+  syncing_ = true;
+  syncing_commit_ = committed_;
+  syncing_batches_ = engine_.unsynced_batches();
+  ScheduleMine(DrawDisk(disk_.sync), Event::Kind::kSyncDone);
+}
+
+void SimNode::SyncDone() {
+  syncing_ = false;
+  synced_ = syncing_commit_;
+  const Status status = engine_.SyncFirst(syncing_batches_);
+  if (setting_.bug != PlantedBug::kAckBeforeSync) {
+    store_->Synced(syncing_commit_, status, &results_);
+  }
+  BeginSync();
+  CompleteResults();
+}
+
+void SimNode::CompleteResults() {
+  if (results_.empty()) return;
+  std::vector<storage::StoreResult> results;
+  std::swap(results, results_);
+  for (storage::StoreResult& result : results) {
+    node_->Complete(ProcessNow(), std::move(result));
+  }
+  Perform();
+}
+
+// --- Planted bugs
+
+void SimNode::PlantInIdentity(storage::Identity* identity) {
+  if (setting_.bug == PlantedBug::kForgetHistory) identity->history.begin = 1;
+  if (setting_.bug == PlantedBug::kReuseCounters) {
+    if (!first_counter_) first_counter_ = identity->lease.begin;
+    identity->lease.begin = *first_counter_;
+  }
+}
+
+bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
+  auto* put = std::get_if<storage::PutVerb>(&verb->action);
+  auto* join = std::get_if<storage::JoinVerb>(&verb->action);
+  switch (setting_.bug) {
+    case PlantedBug::kDropJoin:
+      if (join != nullptr && random_.Chance(1, 20)) join->record.clear();
+      return true;
+    case PlantedBug::kOverwriteJoin:
+      if (join != nullptr && !join->record.empty()) {
+        const auto theirs = storage::DecodeRecord(join->record);
+        const auto ours = storage::DecodeRecord(RecordOf(verb->key));
+        lattice::CausalContext both = theirs->context();
+        both.Join(ours->context());
+        join->record =
+            storage::EncodeRecord(*lattice::Record::FromParts(std::move(both), theirs->siblings()));
+      }
+      return true;
+    case PlantedBug::kPutSeesAll:
+      if (put != nullptr) put->seen.reset();
+      return true;
+    case PlantedBug::kPutSeesNothing:
+      if (put != nullptr && put->seen) put->seen.emplace();
+      return true;
+    case PlantedBug::kDeleteErases:
+      if (std::holds_alternative<storage::DeleteVerb>(verb->action)) {
+        storage::StoreResult applied{verb->id, storage::Stage::kApplied, std::string()};
+        CHECK(engine_
+                  .Write({storage::Write{storage::Space::kData, verb->key, std::nullopt}},
+                         storage::Logging::kLogged)
+                  .has_value());
+        results_.push_back(applied);
+        applied.stage = storage::Stage::kDurable;
+        results_.push_back(applied);
+        return false;
+      }
+      return true;
+    case PlantedBug::kFlipBit:
+      if (put != nullptr && random_.Chance(1, 50)) put->sibling.value.back() ^= 1;
+      return true;
+    case PlantedBug::kStaleRead:
+      if (std::holds_alternative<storage::ReadVerb>(verb->action) && random_.Chance(1, 10)) {
+        const auto [stale, fresh] = stale_records_.try_emplace(verb->key, RecordOf(verb->key));
+        if (fresh) return true;
+        results_.push_back({verb->id, storage::Stage::kApplied, stale->second});
+        return false;
+      }
+      return true;
+    default:
+      return true;
+  }
+}
+
+bool SimNode::PlantInSend(wire::PeerMessage* message) {
+  if (setting_.bug == PlantedBug::kSameAlways) {
+    if (auto* reply = std::get_if<wire::ReadReply>(message)) {
+      reply->same = true;
+      reply->record.clear();
+    }
+  }
+  return true;
+}
+
+bool SimNode::PlantInAnswer(uint64_t ticket, wire::ClientReply* reply) {
+  if (setting_.bug == PlantedBug::kNoAnswer) return !random_.Chance(1, 500);
+  if (setting_.bug == PlantedBug::kTwoAnswers && random_.Chance(1, 500)) {
+    setting_.listener->Answered(setting_.index, ticket, *reply);
+  }
+  if (setting_.bug == PlantedBug::kUnknownIsNotDone && reply->error &&
+      reply->error->code == Code::kUnknownOutcome) {
+    reply->error->code = Code::kUnavailable;
+  }
+  return true;
+}
+
+}  // namespace eddy::sim

@@ -1,0 +1,165 @@
+// One machine of a simulated cluster: a disk that outlives its processes, and at most one process,
+// which is the very Node and Store that eddyd runs. What eddyd does with threads, this does with
+// virtual time: verbs are executed in turns, turns are committed, one sync at a time runs beside
+// them, records that are not in memory are fetched first. Between any two of these the process can
+// stop.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "node/node.h"
+#include "ring/layout.h"
+#include "sim/plan.h"
+#include "sim/planted_bug.h"
+#include "sim/world.h"
+#include "storage/memory_engine.h"
+#include "storage/store.h"
+
+namespace eddy::sim {
+
+// A write as the store of its coordinating replica applied it.
+struct AppliedWrite {
+  std::string_view key;  // encoded
+  // The new sibling; null for a delete.
+  const lattice::Sibling* sibling = nullptr;
+  // It replaced whatever this replica held, not what its client said.
+  bool saw_all = false;
+  std::string_view record;  // encoded, afterwards
+};
+
+// Where what a process does becomes visible. Nothing here may call back into the node.
+class SimNodeListener {
+ public:
+  virtual ~SimNodeListener() = default;
+  virtual void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) = 0;
+  virtual void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) = 0;
+  virtual void Applied(NodeIndex at, const AppliedWrite& write) = 0;
+  // A clean stop has ended, or was given up.
+  virtual void Stopped(NodeIndex at, bool clean) = 0;
+};
+
+class SimNode {
+ public:
+  struct Setting {
+    World* world = nullptr;
+    SimNodeListener* listener = nullptr;
+    NodeIndex index;
+    NodeId id;
+    const Plan* plan = nullptr;
+    const ring::Layout* layout = nullptr;
+    const node::BucketTable* buckets = nullptr;
+    PlantedBug bug = PlantedBug::kNone;
+  };
+  static constexpr std::string_view kClusterName = "sim";
+
+  SimNode(const Setting& setting, Random random);
+
+  // The machine.
+  [[nodiscard]] bool Start();  // false: the disk failed; nothing runs
+  void PowerLoss();            // requires running()
+  void Kill();                 // likewise
+  void Wipe();                 // requires !running()
+  void BeginStop();            // requires running(); Stopped is called later
+  void Pause(VirtualTime until) { paused_until_ = until; }
+  void FailNextCalls();
+  void SlowDisk(bool slow) { disk_slow_ = slow; }
+  void SetSkew(std::chrono::milliseconds skew) { skew_ = skew; }
+
+  bool running() const { return node_ != nullptr; }
+  bool stopping() const { return stopping_; }
+  bool paused(VirtualTime now) const { return now < paused_until_; }
+  VirtualTime paused_until() const { return paused_until_; }
+  bool ready() const;
+  // Changes with every process that starts here.
+  uint64_t life() const { return life_; }
+  size_t operations_in_flight() const;
+
+  // The process. All require running(); Submit also that the process is not stopping.
+  void Submit(uint64_t ticket, wire::ClientRequest request);
+  void Receive(NodeId from, wire::PeerMessage message);
+  void PeerUp(NodeId peer);
+  void PeerDown(NodeId peer);
+  // kTick to kStopCheck; those of an earlier life do nothing.
+  void OnEvent(const Event& event);
+
+  // What a read of this replica would find now, as bytes; for the final comparison.
+  std::string RecordOf(const std::string& key);
+
+  std::vector<wire::Counter> Counters() const;
+
+ private:
+  // Now as this process sees it.
+  Now ProcessNow() const;
+  Duration Draw(const Span& span);
+  Duration DrawDisk(const Span& span);
+  void ScheduleMine(Duration after, Event::Kind kind);
+
+  void Stop();  // whatever it ended by: the process is no more
+  void Perform();
+  void ArmTick();
+  void TakeVerb(storage::StoreVerb verb);
+  void StoreTurn();
+  void Execute(storage::StoreVerb verb, storage::Tier tier);
+  void ExecuteNow(storage::StoreVerb verb, storage::Tier tier);
+  void FetchDone(uint64_t fetch);
+  void ScheduleCommit();
+  void StoreCommit();
+  void BeginSync();
+  void SyncDone();
+  void StopCheck();
+  void CompleteResults();
+
+  // The planted bugs of this seam.
+  void PlantInIdentity(storage::Identity* identity);
+  bool PlantInVerb(storage::StoreVerb* verb);
+  bool PlantInSend(wire::PeerMessage* message);
+  bool PlantInAnswer(uint64_t ticket, wire::ClientReply* reply);
+
+  const Setting setting_;
+  World* const world_;
+  const DiskPlan& disk_;
+  Random random_;
+
+  // The machine.
+  storage::MemoryEngine engine_;
+  std::chrono::milliseconds skew_{};
+  bool disk_slow_ = false;
+  VirtualTime paused_until_;
+  uint64_t life_ = 0;
+  uint64_t fetches_ = 0;
+
+  // The process, while one runs.
+  std::unique_ptr<node::Node> node_;
+  std::optional<storage::Store> store_;
+  VirtualTime started_at_;
+  VirtualTime tick_at_;
+  bool stopping_ = false;
+  VirtualTime stop_by_;
+  std::vector<storage::StoreVerb> verbs_;  // for the next turn
+  bool turn_scheduled_ = false;
+  bool commit_scheduled_ = false;
+  uint64_t committed_ = 0;  // the last commit that waits for a sync
+  uint64_t synced_ = 0;
+  bool syncing_ = false;
+  uint64_t syncing_commit_ = 0;
+  size_t syncing_batches_ = 0;
+  // Records being fetched, and the verbs that wait for each.
+  std::map<uint64_t, std::string> fetching_;
+  std::map<std::string, std::vector<storage::StoreVerb>> awaiting_fetch_;
+
+  // Of the planted bugs.
+  std::optional<uint64_t> first_counter_;
+  std::map<std::string, std::string> stale_records_;
+
+  node::Effects effects_;  // scratch
+  std::vector<storage::StoreResult> results_;
+};
+
+}  // namespace eddy::sim

@@ -1,0 +1,213 @@
+// eddy-sim: lives through simulated clusters, one a seed, and says whether every promise was kept.
+// The same seed gives the same run on every machine; --trace tells its story.
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "sim/cluster.h"
+
+namespace eddy::sim {
+namespace {
+
+// How eddy-sim ends.
+constexpr int kKept = 0;    // every promise of every seed
+constexpr int kBroken = 1;  // one was broken; the output says how to see it again
+constexpr int kUsage = 2;   // the command line is wrong
+
+struct Options {
+  std::optional<uint64_t> seed;
+  std::string seeds;
+  uint64_t seconds = 20;
+  std::optional<uint32_t> nodes;
+  std::optional<uint32_t> rate;
+  std::string plant;
+  bool trace = false;
+  bool json = false;
+
+  uint64_t first = 1;
+  uint64_t last = 2'000;
+};
+
+std::string HashText(uint64_t hash) { return fmt::format("{:016x}", hash); }
+
+RunOptions RunOptionsOf(const Options& options, uint64_t seed) {
+  RunOptions run;
+  run.plan =
+      PlanOptions{.seed = seed, .nodes = options.nodes, .operations_per_second = options.rate};
+  run.length = std::chrono::seconds(options.seconds);
+  for (size_t bug = 0; bug < kPlantedBugNames.size(); ++bug) {
+    if (kPlantedBugNames[bug] == options.plant) run.bug = static_cast<PlantedBug>(bug);
+  }
+  if (options.trace) run.listener = [](std::string_view line) { fmt::print("{}\n", line); };
+  return run;
+}
+
+// The sums of many runs.
+struct Totals {
+  uint64_t runs = 0;
+  double simulated_seconds = 0;
+  Report sum;
+
+  void Add(const Report& report) {
+    ++runs;
+    simulated_seconds += std::chrono::duration<double>(report.simulated).count();
+    sum.events += report.events;
+    sum.messages += report.messages;
+    sum.operations += report.operations;
+    sum.done += report.done;
+    sum.not_done += report.not_done;
+    sum.unknown += report.unknown;
+    sum.replies_checked += report.replies_checked;
+    for (size_t kind = 0; kind < kFaults; ++kind) sum.faults[kind] += report.faults[kind];
+    for (const auto& [name, value] : report.counters) sum.counters[name] += value;
+  }
+};
+
+nlohmann::ordered_json JsonOf(const Report& report, double simulated_seconds) {
+  nlohmann::ordered_json json;
+  json["simulated_seconds"] = simulated_seconds;
+  json["events"] = report.events;
+  json["messages"] = report.messages;
+  json["operations"] = report.operations;
+  json["done"] = report.done;
+  json["not_done"] = report.not_done;
+  json["unknown"] = report.unknown;
+  json["replies_checked"] = report.replies_checked;
+  for (size_t kind = 0; kind < kFaults; ++kind) {
+    json["faults"][std::string(kFaultNames[kind])] = report.faults[kind];
+  }
+  json["counters"] = report.counters;
+  return json;
+}
+
+void PrintSummary(const Report& report, double simulated_seconds) {
+  fmt::print("simulated {:.1f} s, {} events, {} messages\n", simulated_seconds, report.events,
+             report.messages);
+  fmt::print("operations {}: {} done, {} not done, {} unknown; {} replies checked\n",
+             report.operations, report.done, report.not_done, report.unknown,
+             report.replies_checked);
+  fmt::print("faults");
+  uint64_t faults = 0;
+  for (size_t kind = 0; kind < kFaults; ++kind) {
+    faults += report.faults[kind];
+    if (report.faults[kind] > 0) fmt::print(" {} {}", kFaultNames[kind], report.faults[kind]);
+  }
+  fmt::print("{}\n", faults == 0 ? " none" : "");
+}
+
+std::string Reproduction(const Options& options, uint64_t seed) {
+  std::string command = fmt::format("eddy-sim --seed {} --seconds {}", seed, options.seconds);
+  if (options.nodes) command += fmt::format(" --nodes {}", *options.nodes);
+  if (options.rate) command += fmt::format(" --rate {}", *options.rate);
+  if (!options.plant.empty()) command += fmt::format(" --plant {}", options.plant);
+  return command + " --trace";
+}
+
+int RunOne(const Options& options) {
+  const uint64_t seed = *options.seed;
+  if (!options.json) fmt::print("seed {}\n", seed);
+  const Report report = RunWorld(RunOptionsOf(options, seed));
+  const double seconds = std::chrono::duration<double>(report.simulated).count();
+  if (options.json) {
+    nlohmann::ordered_json json = {{"seed", seed}, {"nodes", report.nodes}};
+    json.update(JsonOf(report, seconds));
+    json["violation"] = report.violation;
+    json["trace_hash"] = HashText(report.trace_hash);
+    fmt::print("{}\n", json.dump());
+  } else {
+    PrintSummary(report, seconds);
+    if (!report.violation.empty()) {
+      fmt::print("BROKEN: {}\nsee it again: {}\n", report.violation, Reproduction(options, seed));
+    }
+    fmt::print("trace hash {}\n", HashText(report.trace_hash));
+  }
+  return report.violation.empty() ? kKept : kBroken;
+}
+
+int RunMany(const Options& options) {
+  Totals totals;
+  const bool show = !options.json && isatty(STDERR_FILENO) != 0;
+  if (!options.json) fmt::print("seeds {} to {}\n", options.first, options.last);
+  std::optional<Report> broken;
+  for (uint64_t seed = options.first; seed <= options.last && !broken; ++seed) {
+    const Report report = RunWorld(RunOptionsOf(options, seed));
+    totals.Add(report);
+    if (!report.violation.empty()) broken = report;
+    if (show) {
+      fmt::print(stderr, "\r{} of {} seeds, {:.0f} simulated seconds, {} operations ", totals.runs,
+                 options.last - options.first + 1, totals.simulated_seconds, totals.sum.operations);
+    }
+  }
+  if (show) fmt::print(stderr, "\n");
+  if (options.json) {
+    nlohmann::ordered_json json = {{"first_seed", options.first}, {"runs", totals.runs}};
+    json.update(JsonOf(totals.sum, totals.simulated_seconds));
+    json["violation"] = broken ? broken->violation : "";
+    if (broken) json["broken_seed"] = broken->seed;
+    fmt::print("{}\n", json.dump());
+  } else {
+    PrintSummary(totals.sum, totals.simulated_seconds);
+    if (broken) {
+      fmt::print("BROKEN in seed {}: {}\nsee it again: {}\n", broken->seed, broken->violation,
+                 Reproduction(options, broken->seed));
+    } else {
+      fmt::print("{} seeds, every promise kept\n", totals.runs);
+    }
+  }
+  return broken ? kBroken : kKept;
+}
+
+// "A..B", both ends included.
+bool ParseSeeds(const std::string& text, Options* options) {
+  const size_t dots = text.find("..");
+  if (dots == std::string::npos) return false;
+  return CLI::detail::lexical_cast(text.substr(0, dots), options->first) &&
+         CLI::detail::lexical_cast(text.substr(dots + 2), options->last) &&
+         options->first <= options->last;
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Simulates whole Eddy clusters with faults, one a seed, and checks every promise.");
+  app.footer(
+      "Without --seed it runs many seeds and stops at the first broken promise.\n"
+      "Exit codes: 0 every promise kept, 1 one broken, 2 the command line is wrong.");
+  app.add_option("--seed", options.seed, "Run this seed; prints its trace hash last");
+  app.add_option("--seeds", options.seeds, "Run seeds A..B (default 1..2000)")->excludes("--seed");
+  app.add_option("--seconds", options.seconds, "Simulated seconds with faults, for each seed")
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{1}, uint64_t{100'000}));
+  app.add_option("--nodes", options.nodes, "Cluster size, in place of the seed's")
+      ->check(CLI::Range(1u, kNodesMax));
+  app.add_option("--rate", options.rate, "Operations a simulated second, in place of 100")
+      ->check(CLI::Range(1u, 100'000u));
+  app.add_flag("--trace", options.trace, "Tell what happens, a line an event");
+  app.add_flag("--json", options.json, "Print the summary as JSON")->excludes("--trace");
+  app.add_option("--plant", options.plant, "Plant a bug, to see the checker find it")
+      ->check(CLI::IsMember(
+          std::vector<std::string>(kPlantedBugNames.begin(), kPlantedBugNames.end())));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kKept : kUsage;
+  }
+  if (!options.seeds.empty() && !ParseSeeds(options.seeds, &options)) {
+    fmt::print(stderr, "--seeds takes a range such as 1..1000, not '{}'\n", options.seeds);
+    return kUsage;
+  }
+  return options.seed ? RunOne(options) : RunMany(options);
+}
+
+}  // namespace
+}  // namespace eddy::sim
+
+int main(int argc, char** argv) { return eddy::sim::Main(argc, argv); }
