@@ -26,10 +26,16 @@ void ActorLease::Extend(const storage::Lease& lease) {
 }
 
 void ActorLease::TakeNewActor(Random* random) {
-  lease_ = storage::Lease{.actor = random->NextId<ActorId>(), .boot = lease_.boot};
-  // A new actor has minted nothing that it could have forgotten.
-  history_ = lattice::History{};
-  next_ = 1;
+  // The counters go on beyond all that this directory has leased, so that what its records say of
+  // since when they are remembered holds for the new actor's dots too. Begun at 1 again, they would
+  // seem older than every record, and none of them could extend an interval: contexts would grow
+  // with each write.
+  lease_ = storage::Lease{.actor = random->NextId<ActorId>(),
+                          .begin = lease_.end,
+                          .end = lease_.end,
+                          .boot = lease_.boot};
+  history_.begin = lease_.begin + 1;
+  next_ = lease_.begin + 1;
   asked_ = false;
 }
 

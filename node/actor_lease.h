@@ -24,6 +24,8 @@ class ActorLease {
   ActorId actor() const { return lease_.actor; }
   lattice::History history() const { return history_; }
   const storage::Lease& lease() const { return lease_; }
+  // False: a new actor whose first block is not durable yet.
+  bool HasBlock() const { return lease_.begin < lease_.end; }
 
   // This store may have forgotten something: nothing minted so far may be extended.
   void BeginHistory() { history_.begin = next_; }

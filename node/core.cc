@@ -463,8 +463,8 @@ void Node::Core::RenewLease(OpContext& context) {
 }
 
 void Node::Core::AnnounceLease(OpContext& context, ring::MemberIndex to) {
+  if (!lease.HasBlock()) return;
   const storage::Lease& held = lease.lease();
-  if (held.end == 0) return;  // a new actor whose first block is not durable yet
   witnesses_[to.value].announced_at = context.now.monotonic;
   context.Send(to, wire::LeaseAnnouncement{.op = announcement_,
                                            .actor = held.actor,
@@ -491,7 +491,7 @@ void Node::Core::LoseActor(OpContext& context) {
 }
 
 void Node::Core::ConfirmLease(Now now) {
-  if (confirmed_ || !started_at_ || lease.lease().end == 0) return;
+  if (confirmed_ || !started_at_ || !lease.HasBlock()) return;
   bool all = true;
   bool all_reachable = true;
   for (uint16_t i = 0; i < witnesses_.size(); ++i) {

@@ -317,9 +317,10 @@ void Checker::WriteDone(uint64_t number, Operation* operation, const wire::Clien
   if (fact.shown.empty()) {
     return Fail(fmt::format("{}: its context does not hold its own dot", Name(number)));
   }
+  const bool lww = BucketOf(operation->key).conflict == node::Conflict::kLastWriter;
   for (const uint32_t index : key.live) {
     const Write& write = key.writes[index];
-    if (write.operation != number && fact.context.Covers(write.dot) && !operation->blind &&
+    if (write.operation != number && fact.context.Covers(write.dot) && !(operation->blind && lww) &&
         !operation->seen.Covers(write.dot)) {
       return Fail(fmt::format("{}: its context claims {} ({}), which its client has not seen",
                               Name(number), Describe(write.dot), Name(write.operation)));

@@ -98,10 +98,11 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   }
 
   if (stored.record.empty()) stored.remembered_since = minted_ + 1;
+  const uint64_t remembered_since = std::max(stored.remembered_since, forgotten_ + 1);
   if (const auto* put = std::get_if<PutVerb>(&verb->action)) {
     minted_ = std::max(minted_, put->sibling.dot.counter);
   }
-  Result<std::string> record = Apply(verb, stored.record, stored.remembered_since);
+  Result<std::string> record = Apply(verb, stored.record, remembered_since);
   if (!record.has_value()) {
     results->push_back(StoreResult{verb->id, stage, std::unexpected(record.error())});
     return true;
@@ -182,9 +183,11 @@ Status Store::WriteTurn() {
 
 uint64_t Store::Commit(std::vector<StoreResult>* results) {
   const Status status = WriteTurn();
+  if (!status.has_value()) forgotten_ = minted_;
   bool counted = false;
   for (Waiting& waiting : staged_) {
     if (!status.has_value() || waiting.durability != Durability::kSync) {
+      if (waiting.token.has_value()) Release(*waiting.token);
       Finish(&waiting, status, results);
       continue;
     }
@@ -198,17 +201,23 @@ uint64_t Store::Commit(std::vector<StoreResult>* results) {
 }
 
 void Store::Synced(uint64_t commit, const Status& status, std::vector<StoreResult>* results) {
+  if (status.has_value()) {
+    for (const uint64_t token : sync_failed_tokens_) Release(token);
+    sync_failed_tokens_.clear();
+  }
   while (!unsynced_.empty() && unsynced_.front().commit <= commit) {
-    Finish(&unsynced_.front(), status, results);
+    Waiting& waiting = unsynced_.front();
+    if (waiting.token.has_value()) {
+      const bool kept_back =
+          !status.has_value() && sync_failed_tokens_.insert(*waiting.token).second;
+      if (!kept_back) Release(*waiting.token);
+    }
+    Finish(&waiting, status, results);
     unsynced_.pop_front();
   }
 }
 
 void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results) {
-  if (waiting->token.has_value()) {
-    const auto unsynced = unsynced_tokens_.find(*waiting->token);
-    if (--unsynced->second == 0) unsynced_tokens_.erase(unsynced);
-  }
   StoreResult result{waiting->id, Stage::kDurable, std::string()};
   if (waiting->read.has_value()) {
     result.stage = Stage::kApplied;
@@ -216,6 +225,11 @@ void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResu
   }
   if (!status.has_value()) result.record = std::unexpected(status.error());
   results->push_back(std::move(result));
+}
+
+void Store::Release(uint64_t token) {
+  const auto unsynced = unsynced_tokens_.find(token);
+  if (--unsynced->second == 0) unsynced_tokens_.erase(unsynced);
 }
 
 }  // namespace eddy::storage

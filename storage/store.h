@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -134,6 +135,7 @@ class Store {
   void StageRecord(const std::string& key, Stored record, Logging logging);
   Status WriteTurn();
   void Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results);
+  void Release(uint64_t token);
 
   Engine* const engine_;
 
@@ -147,10 +149,16 @@ class Store {
   std::deque<Waiting> unsynced_;
   // By token of a record that a staged or unsynced verb wrote: how many did.
   std::unordered_map<uint64_t, uint32_t> unsynced_tokens_;  // lookup only
+  // Those of them whose sync failed, each counted once above: the next sync that does not fail
+  // covers them, and until then a crash could take back what they would show.
+  std::set<uint64_t> sync_failed_tokens_;
   uint64_t commits_ = 0;
 
   // No dot of ours that was executed here, in this life or an earlier one, has a greater counter.
   uint64_t minted_;
+  // A write that failed was forgotten, so nothing minted up to here may be extended; puts that were
+  // made before their maker heard of it say otherwise.
+  uint64_t forgotten_ = 0;
 
   // Something was written that is not in the log, so a sync does not cover every stored record.
   bool wrote_unlogged_ = false;

@@ -117,6 +117,9 @@ class Bench {
   }
   // The store forgets what it executed since the last Sync, and its results never come.
   void DropTurn() { store_.emplace(&engine_, lease_); }
+  // The node finds, by a write to this key, that a twin writes under its actor's name: the stored
+  // record holds a dot of it that is far ahead.
+  void LoseActor(const std::string& key);
   // From now on the store answers every verb with this error.
   void FailStore(Error error) { fail_store_ = std::unexpected(std::move(error)); }
 
@@ -171,6 +174,19 @@ inline wire::ClientRequest PutOf(const std::string& key, const std::string& valu
 }
 inline std::string RecordKeyOf(const std::string& key) {
   return storage::EncodeKey({ring::TokenOf("b", key).value, "b", key});
+}
+inline void Bench::LoseActor(const std::string& key) {
+  lattice::Record ahead;
+  ahead.Put({}, {.dot = {node_->actor(), 1'000'000'000}, .timestamp = {1}, .value = "twin"}, {});
+  std::string stored = storage::EncodeRecord(ahead);
+  storage::SealRecord(RecordKeyOf(key), 1, &stored);
+  EXPECT_TRUE(
+      engine_.Write({{storage::Space::kData, RecordKeyOf(key), stored}}, storage::Logging::kLogged)
+          .has_value());
+  const uint64_t ticket = Submit(PutOf(key, "too late"));
+  ASSERT_NE(Reply(ticket), nullptr);
+  EXPECT_EQ(Reply(ticket)->error->code, Code::kUnavailable);
+  Sync();
 }
 // A record with one sibling, as another node would have written it.
 inline lattice::Record RecordOf(uint64_t actor, uint64_t counter, const std::string& value) {

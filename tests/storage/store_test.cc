@@ -366,6 +366,32 @@ TEST_F(StoreTest, AFailedSyncIsAnErrorOfWhatWaitedForIt) {
   EXPECT_THAT(Brief(Sync()), ElementsAre("2 durable"));
 }
 
+TEST_F(StoreTest, APutMadeBeforeAFailedWriteWasKnownClaimsNothingThatWasForgotten) {
+  Execute(1, MakePut("a"));
+  Settle();
+  const Record lost = *storage::DecodeRecord(*Execute(2, MakePut("b", CausalContext()))[0].record);
+  // Under way to the store, with the history of before, when the write of "b" fails.
+  PutVerb put = MakePut("c", CausalContext());
+  engine_.FailCall(MemoryEngine::Call::kWrite, 1, kBadDisk);
+  Commit();
+  Record record = *storage::DecodeRecord(*Execute(3, std::move(put))[0].record);
+  // Another replica got "b" and may have acknowledged it.
+  record.Join(lost);
+  EXPECT_EQ(record.siblings().size(), 3u);
+}
+
+TEST_F(StoreTest, AReadShowsWhatASyncFailedToKeepOnlyOnceALaterOneHas) {
+  Execute(1, MakePut("a"));
+  Commit();
+  Synced(commit_, std::unexpected(kBadDisk));
+  EXPECT_THAT(Brief(Execute(2, ReadVerb{})), IsEmpty());
+  Commit();
+  EXPECT_THAT(Brief(Synced(commit_, std::unexpected(kBadDisk))), ElementsAre("2 applied io"));
+  EXPECT_THAT(Brief(Execute(3, ReadVerb{})), IsEmpty());
+  Settle();
+  EXPECT_THAT(Brief(Execute(4, ReadVerb{})), ElementsAre("4 applied"));
+}
+
 TEST_F(StoreTest, AReadErrorIsNeverAnAbsence) {
   Execute(1, MakePut("a"));
   Settle();
