@@ -290,6 +290,13 @@ Status Connection::SendStatusRequest(RequestId id) {
   return {};
 }
 
+Status Connection::SendKeyListRequest(const wire::KeyListRequest& request) {
+  if (Status admitted = Admit(); !admitted) return admitted;
+  encoder_.AppendKeyListRequest(request, Queue());
+  ++in_flight_;
+  return {};
+}
+
 Result<std::optional<Reply>> Connection::Next() {
   std::optional<wire::Frame> frame;
   if (ready_) frame = FrontFrame();
@@ -313,6 +320,12 @@ Result<std::optional<Reply>> Connection::Next() {
       auto decoded = wire::DecodeStatusReply(frame->payload);
       if (!decoded) return malformed(decoded.error());
       reply = StatusAnswer{decoded->first, std::move(decoded->second)};
+      break;
+    }
+    case wire::FrameKind::kKeyListReply: {
+      auto decoded = wire::DecodeKeyListReply(frame->payload);
+      if (!decoded) return malformed(decoded.error());
+      reply = *std::move(decoded);
       break;
     }
     case wire::FrameKind::kRefusal: {

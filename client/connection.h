@@ -30,6 +30,7 @@
 #include "wire/codec.h"
 #include "wire/frame.h"
 #include "wire/hello.h"
+#include "wire/key_list.h"
 
 namespace eddy::client {
 
@@ -52,7 +53,7 @@ struct StatusAnswer {
   RequestId id;
   wire::NodeStatus status;
 };
-using Reply = std::variant<wire::ClientReply, StatusAnswer>;
+using Reply = std::variant<wire::ClientReply, StatusAnswer, wire::KeyListReply>;
 
 class Connection {
  public:
@@ -75,6 +76,8 @@ class Connection {
   // wire::CheckRequest says: the request was not sent, and the connection is sound.
   [[nodiscard]] Status Send(const wire::ClientRequest& request);
   [[nodiscard]] Status SendStatusRequest(RequestId id);
+  // Requires the limits of wire/key_list.h.
+  [[nodiscard]] Status SendKeyListRequest(const wire::KeyListRequest& request);
 
   // The next reply, in the order in which the node finished. kTimeout: none by the deadline, and
   // the connection is sound. Any other error: it is broken, and what was not answered may or may

@@ -154,9 +154,10 @@ void NodePool::Advance(NodeIndex index, TimePoint now, const Events& events) {
     if (!*reply) return;
     if (auto* status = std::get_if<StatusAnswer>(&**reply)) {
       TakeLayout(status->status);
-    } else {
-      events.on_reply(index, std::get<wire::ClientReply>(**std::move(reply)));
+    } else if (auto* answer = std::get_if<wire::ClientReply>(&**reply)) {
+      events.on_reply(index, std::move(*answer));
     }
+    // Anything else was not asked for.
   }
 }
 

@@ -94,6 +94,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
   }
   runner_ = std::make_unique<StoreRunner>(&loop_, engine_.get(), identity->lease,
                                           StoreRunnerOptions{}, [this] { arrived_ = true; });
+  lister_ = std::make_unique<KeyLister>(&loop_, engine_.get());
   node::NodeOptions options;
   options.deadline_default = config_.deadline;
   options.deadline_max = config_.deadline_max;
@@ -420,6 +421,7 @@ void Daemon::CloseHandles() {
   for (const auto& listener : listeners_) listener->Close();
   if (transport_ != nullptr) transport_->Close();
   if (runner_ != nullptr) runner_->Close();
+  if (lister_ != nullptr) lister_->Close();
   if (!std::exchange(handles_open_, false)) return;
   for (uv_handle_t* handle : {Base(&prepare_), Base(&check_), Base(&idle_), Base(&timer_),
                               Base(&signals_[0]), Base(&signals_[1])}) {

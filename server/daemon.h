@@ -25,6 +25,7 @@
 #include "server/command_line.h"
 #include "server/config.h"
 #include "server/front.h"
+#include "server/key_lister.h"
 #include "server/log_sink.h"
 #include "server/native_door.h"
 #include "server/peer_transport.h"
@@ -62,6 +63,9 @@ class Daemon final : private Front, private PeerHandler {
 
   // Front
   void Submit(wire::ClientRequest request, Done done) override;
+  void ListKeys(wire::KeyListRequest request, Listed listed) override {
+    lister_->List(std::move(request), std::move(listed));
+  }
   wire::NodeStatus Status() override;
   const ring::Layout& layout() override { return node_->layout(); }
   Now now() override { return clock_.Read(); }
@@ -111,6 +115,7 @@ class Daemon final : private Front, private PeerHandler {
   std::optional<ring::Layout> layout_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<StoreRunner> runner_;
+  std::unique_ptr<KeyLister> lister_;
   bool arrived_ = false;
   std::unique_ptr<PeerTransport> transport_;
 

@@ -9,6 +9,7 @@
 #include "ring/layout.h"
 #include "wire/client_message.h"
 #include "wire/hello.h"
+#include "wire/key_list.h"
 
 namespace eddy::server {
 
@@ -20,6 +21,10 @@ class Front {
   // `done` is called exactly once, never from inside Submit. A door whose client has left drops
   // what it gets then.
   virtual void Submit(wire::ClientRequest request, Done done) = 0;
+  // A page of the keys that this node holds. `listed` is called at most once (not when the node
+  // stops first), never from inside ListKeys.
+  using Listed = std::move_only_function<void(wire::KeyListReply)>;
+  virtual void ListKeys(wire::KeyListRequest request, Listed listed) = 0;
   virtual wire::NodeStatus Status() = 0;
   virtual const ring::Layout& layout() = 0;
   virtual Now now() = 0;

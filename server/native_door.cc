@@ -70,6 +70,8 @@ Status NativeSession::OnFrame(const wire::Frame& frame) {
       return OnRequest(frame.payload);
     case wire::FrameKind::kStatusRequest:
       return OnStatusRequest(frame.payload);
+    case wire::FrameKind::kKeyListRequest:
+      return OnKeyListRequest(frame.payload);
     default:
       return Fail(Code::kUnsupported,
                   fmt::format("the native door takes no frames of kind {}: peers have a door of "
@@ -116,11 +118,33 @@ Status NativeSession::OnStatusRequest(std::string_view payload) {
   return {};
 }
 
-void NativeSession::OnReply(const wire::ClientReply& reply) {
+Status NativeSession::OnKeyListRequest(std::string_view payload) {
+  auto request = wire::DecodeKeyListRequest(payload);
+  if (!request) return std::unexpected(request.error());
+  ++in_flight_;
+  door_->front_->ListKeys(*std::move(request),
+                          [door = door_, number = number_](const wire::KeyListReply& reply) {
+                            const auto session = door->sessions_.find(number);
+                            if (session != door->sessions_.end()) session->second->OnKeyList(reply);
+                          });
+  return {};
+}
+
+bool NativeSession::Land() {
   --in_flight_;
   if (in_flight_ == 0) pipeline_bytes_ = 0;
-  if (ended_) return;
+  return !ended_;
+}
+
+void NativeSession::OnReply(const wire::ClientReply& reply) {
+  if (!Land()) return;
   door_->encoder_.AppendClientReply(reply, outlet_->out());
+  outlet_->Wake();
+}
+
+void NativeSession::OnKeyList(const wire::KeyListReply& reply) {
+  if (!Land()) return;
+  door_->encoder_.AppendKeyListReply(reply, outlet_->out());
   outlet_->Wake();
 }
 

@@ -6,7 +6,7 @@
 // What it demands, and why it may:
 //
 //   Dots are unique.             A dot names one write for ever.
-//   No value from nowhere.       A sibling shown carries the value, time and expiry that its dot was
+//   No value from nowhere.       A sibling shown carries the value, time, expiry that its dot was
 //                                given, on the key it was written to.
 //   Seen is shown or replaced.   A reply's context never covers a write that is neither shown nor
 //                                expired, unless some client issued a write or delete that had seen

@@ -1,5 +1,5 @@
 // A whole cluster in one thread on virtual time, with its network, disks, clients, faults and
-// judge. RunWorld lives through one seed: clients and faults for as long as asked; then faults stop,
+// judge. RunWorld lives through one seed: clients and faults as long as asked; then faults stop,
 // what is down comes back, and every key must come to the same bytes on all its replicas.
 #pragma once
 

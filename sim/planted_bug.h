@@ -1,4 +1,4 @@
-// Bugs to plant, so that the judge is judged: each breaks one thing at the seam between the node and
+// Bugs to plant, so that the judge is judged: each breaks one thing at the seam of the node and
 // its world, as a mistake in the node, the store or the shell would, and the checker must notice
 // within a few seeds. Only the simulator knows them.
 #pragma once

@@ -2,8 +2,8 @@
 // and explicit durability. RocksDB is behind it in eddyd, a memory twin (which loses what was not
 // synced when it crashes) in tests and in the simulator.
 //
-// Threads: one thread owns an engine and calls everything; Get with Tier::kDisk and Sync may also
-// be called from other threads at the same time.
+// Threads: one thread owns an engine and calls everything; Get with Tier::kDisk, Scan and Sync may
+// also be called from other threads at the same time.
 #pragma once
 
 #include <cstdint>

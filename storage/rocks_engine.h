@@ -1,7 +1,7 @@
 // The engine on disk: RocksDB, one instance a shard, one column family a space. How it is tuned is
 // in storage/rocks_options.h.
 //
-// Threads: one writes; Get, Sync and Health may be called from others at the same time.
+// Threads: one writes; Get, Scan, Sync and Health may be called from others at the same time.
 #pragma once
 
 #include <array>

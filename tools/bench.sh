@@ -6,6 +6,9 @@
 set -euo pipefail
 bin=$(cd "${1:?usage: bench.sh BIN [options]}" && pwd)
 shift
+for program in eddyd eddyctl; do
+  [[ -x $bin/$program ]] || { echo "bench: there is no $bin/$program: ./dev build first" >&2; exit 1; }
+done
 
 durability=os engine=rocksdb options=()
 while (($#)); do

@@ -1,6 +1,4 @@
 // export: keys to JSON Lines (tools/json_lines.h).
-#include <poll.h>
-
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -14,6 +12,7 @@
 #include "tools/export.h"
 #include "tools/interrupt.h"
 #include "tools/json_lines.h"
+#include "tools/key_source.h"
 #include "tools/line_reader.h"
 #include "tools/progress.h"
 #include "tools/session.h"
@@ -26,51 +25,9 @@ namespace {
 struct ExportRun {
   std::string bucket = "default";
   std::string keys_file;
+  bool all_buckets = false;
   bool direct = false;
   ExportOptions options;
-};
-
-// Where the keys come from.
-class KeySource {
- public:
-  using State = LineReader::State;
-
-  virtual ~KeySource() = default;
-  // As LineReader::Next.
-  [[nodiscard]] virtual Result<State> Next(ListedKey* key) = 0;
-  // After kWaiting: until there may be a key, but not long.
-  virtual void Wait() = 0;
-};
-
-class KeysOfFile final : public KeySource {
- public:
-  KeysOfFile(LineReader reader, std::string bucket_default)
-      : reader_(std::move(reader)), bucket_default_(std::move(bucket_default)) {}
-
-  Result<State> Next(ListedKey* key) override {
-    for (;;) {
-      const auto state = reader_.Next(&line_);
-      if (!state || *state != State::kMore) return state;
-      if (line_.text.find_first_not_of(" \t\r") == std::string::npos) continue;
-      auto listed = ParseKeyLine(line_.text, bucket_default_);
-      if (!listed) {
-        return Fail(listed.error().code,
-                    fmt::format("line {}: {}", line_.number, listed.error().text));
-      }
-      *key = std::move(*listed);
-      return State::kMore;
-    }
-  }
-
-  void Wait() override {
-    pollfd readable{.fd = reader_.fd(), .events = POLLIN, .revents = 0};
-    poll(&readable, 1, 10);
-  }
-
- private:
-  LineReader reader_;
-  LineReader::Line line_;
-  const std::string bucket_default_;
 };
 
 struct ExportEnd {
@@ -118,32 +75,39 @@ ExportEnd RunExport(const ExportRun& run, const Output& output, client::Client* 
 ExitCode RunExportCommand(const GlobalOptions& global, ExportRun run) {
   const Output& output = global.output;
   run.options.deadline = global.timeout;
-  auto reader = LineReader::Open(run.keys_file, kJsonLineBytesMax);
-  if (!reader) return output.Fail(reader.error());
-  KeysOfFile source(std::move(*reader), run.bucket);
+  std::optional<KeysOfFile> file;
+  if (!run.keys_file.empty()) {
+    auto reader = LineReader::Open(run.keys_file, kJsonLineBytesMax);
+    if (!reader) return output.Fail(reader.error());
+    file.emplace(std::move(*reader), run.bucket);
+  }
   auto client = OpenClient(global, run.direct ? Routing::kGivenNodes : Routing::kReplicas,
                            run.options.window + 1);
   if (!client) return output.Fail(client.error());
   const auto status = (*client)->Status();
   if (!status) return output.Fail(status.error());
+  KeysOfCluster cluster(global, status->members, run.all_buckets ? std::string() : run.bucket);
 
   CatchInterrupt();
   // A bar among the lines on the same terminal would be a mess.
   Progress progress("keys",
                     output.err_is_terminal() && !output.out_is_terminal() && !output.quiet());
-  const ExportEnd end = RunExport(run, output, client->get(), &source, &progress);
+  KeySource* source = file ? static_cast<KeySource*>(&*file) : &cluster;
+  const ExportEnd end = RunExport(run, output, client->get(), source, &progress);
   progress.Hide();
 
+  for (const std::string& node : cluster.left_out()) {
+    output.Aside(fmt::format("eddyctl: left out {}; keys that only it holds are missing", node));
+  }
   ExitCode exit_code = ExitCode::kOk;
   if (end.source_error) {
     exit_code = output.Fail(*end.source_error);
   } else if (Interrupted()) {
     exit_code = ExitCode::kInterrupted;
-  } else if (end.counts.failed > 0) {
+  } else if (end.counts.failed > 0 || !cluster.left_out().empty()) {
     exit_code = ExitCode::kPartial;
   }
-  const bool told = exit_code == ExitCode::kOk && !output.err_is_terminal();
-  if (!told) {
+  if (exit_code != ExitCode::kOk || output.err_is_terminal()) {
     output.Note(fmt::format("{} exported, {} absent, {} failed", FormatCount(end.counts.exported),
                             FormatCount(end.counts.absent), FormatCount(end.counts.failed)));
   }
@@ -156,10 +120,10 @@ void AddExportCommand(CLI::App* app, Commands* commands) {
   CLI::App* verb = app->add_subcommand("export", "Print keys and their values as JSON Lines");
   const auto run = std::make_shared<ExportRun>();
   verb->add_option("--bucket", run->bucket, "The bucket [default]")->option_text("NAME");
+  verb->add_flag("--all-buckets", run->all_buckets, "The keys of every bucket");
   verb->add_option("--keys", run->keys_file,
-                   "The keys of this file of JSON Lines, such as one that was imported; - for "
+                   "Only the keys of this file of JSON Lines, such as one that was imported; - for "
                    "standard input")
-      ->required()
       ->option_text("FILE");
   AddQuorumOption(verb, "-n", "Replicas [of the bucket]", &run->options.quorum.n);
   AddQuorumOption(verb, "-r", "Replicas that must answer a read [of the bucket]",

@@ -74,7 +74,7 @@ void Import::WriteNext(std::unique_ptr<Work> work, std::string context) {
             if (work->written == work->entry.values.size()) {
               Finish(std::move(work), std::nullopt);
             } else {
-              // Siblings have not seen each other: the further ones are written as having seen nothing.
+              // Siblings have not seen each other: the others are written with no context.
               WriteNext(std::move(work), {});
             }
           });

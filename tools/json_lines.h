@@ -22,6 +22,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "lattice/record.h"
+#include "wire/key_list.h"
 
 namespace eddy::tools {
 
@@ -43,13 +44,7 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// A key without what is stored under it.
-struct ListedKey {
-  std::string bucket;
-  std::string key;
-
-  friend bool operator==(const ListedKey&, const ListedKey&) = default;
-};
+using wire::ListedKey;
 
 // kInvalidArgument, saying where and what to do, for anything else than an entry within the limits
 // of base/limits.h. `bucket_default` is for lines without a bucket.

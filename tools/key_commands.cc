@@ -80,11 +80,12 @@ void AddWriteOptions(CLI::App* verb, WriteOptions* options) {
       "place where the bucket's last writer wins");
 }
 
-wire::ClientRequest RequestOf(const KeyOptions& options) {
+wire::ClientRequest RequestOf(const GlobalOptions& global, const KeyOptions& options) {
   wire::ClientRequest request;
   request.bucket = options.bucket;
   request.key = options.key;
   request.quorum = options.quorum;
+  request.deadline = global.timeout;
   return request;
 }
 
@@ -150,8 +151,10 @@ Result<std::string> ValueToPut(const PutOptions& options) {
 
 // The context to write with: the one given, none for a blind write, and otherwise that of what is
 // stored now, so that the write replaces it.
-std::expected<std::string, ExitCode> ContextToWrite(client::Client* client, const Output& output,
+std::expected<std::string, ExitCode> ContextToWrite(client::Client* client,
+                                                    const GlobalOptions& global,
                                                     const WriteOptions& options) {
+  const Output& output = global.output;
   if (!options.context.empty() && options.blind) {
     return std::unexpected(output.Fail(ExitCode::kUsage, CodeName(Code::kInvalidArgument),
                                        "--context and --blind: give one of them"));
@@ -162,7 +165,7 @@ std::expected<std::string, ExitCode> ContextToWrite(client::Client* client, cons
     return *token;
   }
   if (options.blind) return std::string();
-  wire::ClientRequest request = RequestOf(options);
+  wire::ClientRequest request = RequestOf(global, options);
   request.quorum = {};
   request.quorum.n = options.quorum.n;
   request.action = wire::GetAction{.all_siblings = true};
@@ -185,9 +188,9 @@ ExitCode Write(const GlobalOptions& global, const WriteOptions& options,
   const Output& output = global.output;
   auto client = OpenClient(global, Routing::kGivenNodes);
   if (!client) return output.Fail(client.error());
-  auto context = ContextToWrite(client->get(), output, options);
+  auto context = ContextToWrite(client->get(), global, options);
   if (!context) return context.error();
-  wire::ClientRequest request = RequestOf(options);
+  wire::ClientRequest request = RequestOf(global, options);
   set_action(std::move(*context), &request);
   const wire::ClientReply reply = (*client)->Execute(std::move(request));
   if (reply.error) return output.Fail(*reply.error);
@@ -256,7 +259,7 @@ ExitCode Get(const GlobalOptions& global, const GetOptions& options) {
   const Output& output = global.output;
   auto client = OpenClient(global, Routing::kGivenNodes);
   if (!client) return output.Fail(client.error());
-  wire::ClientRequest request = RequestOf(options);
+  wire::ClientRequest request = RequestOf(global, options);
   request.action = wire::GetAction{.all_siblings = options.all};
   const wire::ClientReply reply = (*client)->Execute(std::move(request));
   if (reply.error) return output.Fail(*reply.error);

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -21,6 +22,8 @@ client::ClientOptions ClientOptionsOf(const GlobalOptions& global) {
   options.cluster = global.cluster;
   options.software = "eddyctl " EDDY_VERSION;
   options.timeout = global.timeout;
+  // Who waits longer means large values or slow nodes, and not more attempts.
+  options.attempt_timeout = std::max(options.attempt_timeout, global.timeout / 3);
   return options;
 }
 

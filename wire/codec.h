@@ -15,6 +15,7 @@
 #include "wire/client_message.h"
 #include "wire/frame.h"
 #include "wire/hello.h"
+#include "wire/key_list.h"
 #include "wire/peer_message.h"
 
 namespace flatbuffers {
@@ -52,6 +53,9 @@ class Encoder {
   void AppendClientReply(const ClientReply& reply, std::string* out);
   void AppendStatusRequest(RequestId id, std::string* out);
   void AppendStatusReply(RequestId id, const NodeStatus& status, std::string* out);
+  // Requires the limits of wire/key_list.h.
+  void AppendKeyListRequest(const KeyListRequest& request, std::string* out);
+  void AppendKeyListReply(const KeyListReply& reply, std::string* out);
   // kTooLarge when the record is over kRecordBytesMax, or what CheckRequest says of a forwarded
   // request: drop and count the message, as if it had been lost.
   [[nodiscard]] Status AppendPeerMessage(const PeerMessage& message, std::string* out);
@@ -73,6 +77,8 @@ class Encoder {
 [[nodiscard]] Result<ClientReply> DecodeClientReply(std::string_view payload);
 [[nodiscard]] Result<RequestId> DecodeStatusRequest(std::string_view payload);
 [[nodiscard]] Result<std::pair<RequestId, NodeStatus>> DecodeStatusReply(std::string_view payload);
+[[nodiscard]] Result<KeyListRequest> DecodeKeyListRequest(std::string_view payload);
+[[nodiscard]] Result<KeyListReply> DecodeKeyListReply(std::string_view payload);
 [[nodiscard]] Result<PeerMessage> DecodePeerMessage(std::string_view payload);
 [[nodiscard]] Result<Error> DecodeRefusal(std::string_view payload);
 

@@ -37,8 +37,10 @@ enum class FrameKind : uint32_t {
   kClientReply = 3,
   kStatusRequest = 4,
   kStatusReply = 5,
-  kPeerMessage = 6,  // peer door
-  kRefusal = 7,      // an error, then the connection closes
+  kPeerMessage = 6,     // peer door
+  kRefusal = 7,         // an error, then the connection closes
+  kKeyListRequest = 8,  // native door
+  kKeyListReply = 9,
 };
 
 struct Frame {

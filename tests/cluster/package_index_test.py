@@ -113,14 +113,16 @@ class PackageIndexTest(unittest.TestCase):
         self.assertTrue(report["complete"], report)
         return report["stored"]
 
-    def read_natively(self, k):
-        """Everything, as node k alone gives it."""
-        with subprocess.Popen([EDDYCTL, "export", "--keys", self.path("keys"), "--direct", "--quiet",
-                               "--node", self.cluster.address(k)], stdout=subprocess.PIPE) as process:
+    def export(self, *options):
+        with subprocess.Popen([EDDYCTL, "export", "--quiet", "--bucket", BUCKET, *options], stdout=subprocess.PIPE) as process:
             entries = (json.loads(line) for line in process.stdout)
             read = {entry["key"].encode(): entry["value"].encode() for entry in entries}
         self.assertEqual(process.returncode, 0)
         return read
+
+    def read_natively(self, k):
+        """Everything, as node k alone gives it."""
+        return self.export("--keys", self.path("keys"), "--direct", "--node", self.cluster.address(k))
 
     def read_by_resp(self, k):
         client = redis.Redis(self.cluster.address(k), 7379, socket_timeout=30)
@@ -149,6 +151,8 @@ class PackageIndexTest(unittest.TestCase):
                 found = read(k)
                 wrong = [name for name, stanza in self.packages.items() if found.get(name) != stanza]
                 self.assertEqual(wrong[:10], [], "through the %s door of n%d" % (door, k))
+        # And without being told the keys: the lists of the three nodes, merged.
+        self.assertEqual(self.export("--node", self.cluster.address(3)), self.packages)
 
 
 if __name__ == "__main__":

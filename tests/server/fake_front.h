@@ -18,6 +18,9 @@ class FakeFront final : public Front {
   void Submit(wire::ClientRequest request, Done done) override {
     waiting.emplace_back(std::move(request), std::move(done));
   }
+  void ListKeys(wire::KeyListRequest request, Listed listed) override {
+    listing.emplace_back(std::move(request), std::move(listed));
+  }
   wire::NodeStatus Status() override {
     return {.cluster = "test",
             .name = "n1",
@@ -39,6 +42,7 @@ class FakeFront final : public Front {
 
   bool ready = true;
   std::deque<std::pair<wire::ClientRequest, Done>> waiting;
+  std::deque<std::pair<wire::KeyListRequest, Listed>> listing;
 
  private:
   const ring::Layout layout_;

@@ -209,6 +209,31 @@ TEST_F(NativeDoorTest, SaysNothingAfterARefusal) {
   EXPECT_EQ(client_.sent, before);
 }
 
+TEST_F(NativeDoorTest, AnswersAKeyListRequest) {
+  std::string bytes = HelloFrame("test");
+  wire::Encoder().AppendKeyListRequest({.id = {7, 5}, .bucket = "b", .cursor = "from"}, &bytes);
+  client_.Feed(bytes);
+  ASSERT_EQ(front_.listing.size(), 1u);
+  EXPECT_EQ(front_.listing.front().first.cursor, "from");
+  EXPECT_TRUE(client_.session().awaiting());
+  front_.listing.front().second({.id = {7, 5}, .error = {}, .keys = {{"b", "k"}}, .cursor = {}});
+  EXPECT_TRUE(client_.woken);
+  EXPECT_FALSE(client_.session().awaiting());
+  const auto reply = wire::DecodeKeyListReply(Frames(client_.sent).at(1).second);
+  EXPECT_EQ(reply->keys.at(0).key, "k");
+}
+
+TEST_F(NativeDoorTest, ListsKeysForNobodyOnceTheClientHasLeft) {
+  {
+    Client client(&door_);
+    std::string bytes = HelloFrame("test");
+    wire::Encoder().AppendKeyListRequest({.id = {7, 5}, .bucket = {}, .cursor = {}}, &bytes);
+    client.Feed(bytes);
+  }
+  ASSERT_EQ(front_.listing.size(), 1u);
+  front_.listing.front().second({});
+}
+
 TEST_F(NativeDoorTest, AnswersAStatusRequest) {
   client_.Feed(HelloFrame("test") + StatusFrame(5));
   const auto frames = Frames(client_.sent);

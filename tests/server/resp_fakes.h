@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/random.h"
 #include "ring/layout.h"
 #include "server/front.h"
@@ -30,6 +31,8 @@ class FakeFront final : public Front {
   explicit FakeFront(uint64_t seed) : random_(seed), layout_(FakeLayout(3)) {}
 
   void Submit(wire::ClientRequest request, Done done) override;
+  // No Redis command lists keys by way of the front.
+  void ListKeys(wire::KeyListRequest, Listed) override { CHECK(false); }
   wire::NodeStatus Status() override;
   const ring::Layout& layout() override { return layout_; }
   Now now() override { return now_; }

@@ -225,8 +225,8 @@ class KeysTest(CliTest):
                           "eddyctl: the value has 16777217 bytes; at most 16777216 are allowed\n",
                           stdin=bytes(16 * 1024 * 1024 + 1))
         largest = random.Random(1).randbytes(16 * 1024 * 1024)
-        self.ctl("put", self.key(), stdin=largest)
-        self.assertEqual(self.ctl("get", self.key()), largest)
+        self.ctl("put", self.key(), "--timeout", "60s", stdin=largest)
+        self.assertEqual(self.ctl("get", self.key(), "--timeout", "60s"), largest)
 
     def test_a_key_over_the_limit(self):
         self.ctl("put", "k" * 65536, "value")
@@ -465,6 +465,22 @@ class ExportTest(CliTest):
         self.ctl("import", source)
         self.assertEqual(self.ctl("export", "--keys", source), lines)
         self.assertEqual(self.ctl("export", "--keys", "-", "--direct", stdin=lines), lines)
+
+    def test_every_key_of_a_bucket_or_of_all(self):
+        entries = [{"bucket": self.key(), "key": "key %d" % i, "value": "v%d" % i} for i in range(2500)]
+        self.ctl("import", "-", stdin=b"".join(json.dumps(entry).encode() + b"\n" for entry in entries))
+        self.ctl("del", "key 7", "--bucket", self.key())
+        del entries[7]
+
+        def keys_of(shown):
+            return sorted((entry["bucket"], entry["key"], entry["value"]) for entry in map(json.loads, shown.splitlines()))
+
+        wanted = keys_of(b"\n".join(json.dumps(entry).encode() for entry in entries))
+        self.assertEqual(keys_of(self.ctl("export", "--bucket", self.key())), wanted)
+        self.ctl("put", self.key(), "elsewhere", "--bucket", self.key() + "2")
+        every = self.ctl("export", "--all-buckets").splitlines()
+        self.assertEqual(len([1 for line in every if json.loads(line)["bucket"].startswith(self.key())]), 2500)
+        self.assertEqual(self.ctl("export", "--bucket", "nothing in it"), b"")
 
     def test_keys_that_are_absent_are_left_out(self):
         self.ctl("put", self.key(), "v", "--bucket", "b")

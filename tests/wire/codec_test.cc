@@ -57,6 +57,21 @@ RC_GTEST_PROP(Codec, StatusArrivesAsItWasSent, (uint64_t seed)) {
   RC_ASSERT((DecodeStatusReply(OnlyFrame(frames).payload) == std::pair(id, status)));
 }
 
+RC_GTEST_PROP(Codec, KeyListsArriveAsTheyWereSent, (uint64_t seed)) {
+  Random random(seed);
+  const KeyListRequest request = MakeKeyListRequest(&random);
+  std::string frame;
+  Encoder encoder;
+  encoder.AppendKeyListRequest(request, &frame);
+  RC_ASSERT(OnlyFrame(frame).kind == FrameKind::kKeyListRequest);
+  RC_ASSERT((DecodeKeyListRequest(OnlyFrame(frame).payload) == request));
+  const KeyListReply reply = MakeKeyListReply(&random);
+  frame.clear();
+  encoder.AppendKeyListReply(reply, &frame);
+  RC_ASSERT(OnlyFrame(frame).kind == FrameKind::kKeyListReply);
+  RC_ASSERT((DecodeKeyListReply(OnlyFrame(frame).payload) == reply));
+}
+
 RC_GTEST_PROP(Codec, PeerMessagesOfEveryKindArriveAsTheyWereSent, (uint64_t seed)) {
   Random random(seed);
   Encoder encoder;

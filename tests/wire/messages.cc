@@ -163,6 +163,22 @@ NodeStatus MakeStatus(Random* random) {
   return status;
 }
 
+KeyListRequest MakeKeyListRequest(Random* random) {
+  return KeyListRequest{MakeRequestId(random), MakeBytes(random, 0, kBucketBytesMax),
+                        MakeBytes(random, 0, kKeyListCursorBytesMax)};
+}
+
+KeyListReply MakeKeyListReply(Random* random) {
+  KeyListReply reply{MakeRequestId(random),
+                     MakeOptionalError(random),
+                     {},
+                     MakeBytes(random, 0, kKeyListCursorBytesMax)};
+  for (uint64_t i = random->Below(random->Chance(1, 50) ? kKeyListKeysMax + 1 : 4); i > 0; --i) {
+    reply.keys.push_back({MakeBytes(random, 1, kBucketBytesMax), MakeBytes(random, 1, 1000)});
+  }
+  return reply;
+}
+
 PeerMessage MakePeerMessage(Random* random, size_t index) {
   const uint64_t op = MakeNumber(random);
   switch (index) {
@@ -209,6 +225,12 @@ std::vector<std::string> MakeFrames(Random* random) {
   AddFrame(&frames, [&](Encoder* to, std::string* out) {
     to->AppendStatusReply(MakeRequestId(random), MakeStatus(random), out);
   });
+  AddFrame(&frames, [&](Encoder* to, std::string* out) {
+    to->AppendKeyListRequest(MakeKeyListRequest(random), out);
+  });
+  AddFrame(&frames, [&](Encoder* to, std::string* out) {
+    to->AppendKeyListReply(MakeKeyListReply(random), out);
+  });
   for (size_t index = 0; index < std::variant_size_v<PeerMessage>; ++index) {
     AddFrame(&frames, [&](Encoder* to, std::string* out) {
       CHECK(to->AppendPeerMessage(MakePeerMessage(random, index), out).has_value());
@@ -247,6 +269,12 @@ Result<std::string> Reencode(FrameKind kind, std::string_view payload) {
       return through(DecodeStatusReply(payload), [&](auto& status) {
         encoder.AppendStatusReply(status.first, status.second, &out);
       });
+    case FrameKind::kKeyListRequest:
+      return through(DecodeKeyListRequest(payload),
+                     [&](auto& request) { encoder.AppendKeyListRequest(request, &out); });
+    case FrameKind::kKeyListReply:
+      return through(DecodeKeyListReply(payload),
+                     [&](auto& reply) { encoder.AppendKeyListReply(reply, &out); });
     case FrameKind::kPeerMessage:
       return through(DecodePeerMessage(payload), [&](auto& message) {
         CHECK(encoder.AppendPeerMessage(message, &out).has_value());

@@ -27,6 +27,8 @@ Hello MakeHello(Random* random);
 ClientRequest MakeRequest(Random* random);
 ClientReply MakeReply(Random* random);
 NodeStatus MakeStatus(Random* random);
+KeyListRequest MakeKeyListRequest(Random* random);
+KeyListReply MakeKeyListReply(Random* random);
 // One alternative of PeerMessage; `index` below std::variant_size.
 PeerMessage MakePeerMessage(Random* random, size_t index);
 RequestId MakeRequestId(Random* random);
