@@ -32,7 +32,7 @@ TEST_P(PlantedBugs, AreFound) {
 // Some three times what each needed when it was planted.
 INSTANTIATE_TEST_SUITE_P(
     All, PlantedBugs,
-    ::testing::Values(Planted{PlantedBug::kAckBeforeSync, 150},
+    ::testing::Values(Planted{PlantedBug::kAckBeforeSync, 1000},
                       Planted{PlantedBug::kForgetHistory, 600},
                       Planted{PlantedBug::kReuseCounters, 5}, Planted{PlantedBug::kDropJoin, 5},
                       Planted{PlantedBug::kOverwriteJoin, 5}, Planted{PlantedBug::kPutSeesAll, 5},
