@@ -29,8 +29,8 @@ void Advise(const std::vector<NodeView>& views, Health* health) {
   for (const NodeView& view : views) {
     if (!view.status) {
       health->advice.push_back(
-          fmt::format("{} ({}:{}): {}. If it is down, start it again; its data "
-                      "is brought up to date by itself.",
+          fmt::format("{} ({}:{}): {}. If it is down, start it again; what "
+                      "it missed is repaired as it is read.",
                       view.member.name, view.member.doors.host, view.member.doors.native,
                       view.status.error().text));
     } else if (!view.status->ready) {
