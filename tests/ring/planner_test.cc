@@ -1,0 +1,119 @@
+// Promises of the planner (Dynamo, sections 4.2, 4.3 and 6.2): whoever plans gets the same layout, and nobody holds much
+// more than a fair share.
+#include "ring/planner.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+
+namespace eddy::ring {
+namespace {
+
+std::vector<Member> MembersOf(size_t count, size_t zones) {
+  std::vector<Member> members;
+  for (size_t i = 0; i < count; ++i) {
+    Member member;
+    member.id = NodeId{7, i + 1};
+    member.name = "n" + std::to_string(i + 1);
+    member.zone = "z" + std::to_string(i % zones + 1);
+    member.doors.host = "127.0.0.1";
+    members.push_back(member);
+  }
+  return members;
+}
+
+std::vector<uint32_t> OwnedBy(const Layout& layout) {
+  std::vector<uint32_t> owned(layout.members().size());
+  for (uint32_t p = 0; p < layout.partition_count(); ++p) {
+    ++owned[layout.OwnerOf(PartitionId{p}).value];
+  }
+  return owned;
+}
+
+TEST(Planner, GivesTheSameLayoutWhateverTheOrderOfTheMembers) {
+  Random random(1);
+  std::vector<Member> members = MembersOf(9, 3);
+  const auto first = PlanLayout({.members = members});
+  ASSERT_TRUE(first.has_value());
+  for (int round = 0; round < 5; ++round) {
+    for (size_t i = members.size() - 1; i > 0; --i) {
+      std::swap(members[i], members[random.Below(i + 1)]);
+    }
+    const auto again = PlanLayout({.members = members});
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(again->layout, first->layout);
+  }
+}
+
+TEST(Planner, GivesEqualMembersEqualShares) {
+  for (const size_t count : {1, 2, 3, 5, 7, 12, 30}) {
+    const auto plan = PlanLayout({.members = MembersOf(count, 1)});
+    ASSERT_TRUE(plan.has_value());
+    const auto owned = OwnedBy(plan->layout);
+    EXPECT_LE(std::ranges::max(owned) - std::ranges::min(owned), 1u) << count << " members";
+  }
+}
+
+TEST(Planner, PutsReplicasInDistinctMembersAndZones) {
+  for (const size_t count : {3, 6, 9, 20}) {
+    const auto plan = PlanLayout({.members = MembersOf(count, 3)});
+    ASSERT_TRUE(plan.has_value());
+    const Layout& layout = plan->layout;
+    for (uint32_t p = 0; p < layout.partition_count(); ++p) {
+      std::set<uint16_t> members;
+      std::set<std::string> zones;
+      for (const MemberIndex index : layout.PreferenceList(PartitionId{p}, 3)) {
+        members.insert(index.value);
+        zones.insert(layout.member(index).zone);
+      }
+      EXPECT_EQ(members.size(), 3u);
+      EXPECT_EQ(zones.size(), 3u);
+    }
+  }
+}
+
+TEST(Planner, GivesAMemberOfTwiceTheWeightTwiceAsMuchAndOneOfNoneNothing) {
+  std::vector<Member> members = MembersOf(6, 1);
+  members[0].weight = 200;
+  members[1].weight = 0;
+  const auto plan = PlanLayout({.members = members, .partition_bits = 9});
+  ASSERT_TRUE(plan.has_value());
+  const auto owned = OwnedBy(plan->layout);  // 512 partitions for a weight of 600
+  EXPECT_NEAR(owned[0], 171, 1);
+  EXPECT_EQ(owned[1], 0u);
+  EXPECT_NEAR(owned[2], 85, 1);
+}
+
+TEST(Planner, MovesNothingWhenNothingHasChanged) {
+  const auto before = PlanLayout({.members = MembersOf(7, 3)});
+  ASSERT_TRUE(before.has_value());
+  const auto after = PlanLayout({.members = MembersOf(7, 3), .previous = &before->layout});
+  ASSERT_TRUE(after.has_value());
+  EXPECT_EQ(after->layout.version(), before->layout.version() + 1);
+  for (uint32_t p = 0; p < before->layout.partition_count(); ++p) {
+    EXPECT_EQ(after->layout.OwnerOf(PartitionId{p}), before->layout.OwnerOf(PartitionId{p}));
+  }
+}
+
+TEST(Planner, SaysWhatTheMembersCannotGive) {
+  const auto plan = PlanLayout({.members = MembersOf(2, 1)});
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_FALSE(plan->warnings.empty());
+}
+
+TEST(Planner, RefusesWhatIsNoCluster) {
+  EXPECT_FALSE(PlanLayout({}).has_value());
+  EXPECT_FALSE(PlanLayout({.members = MembersOf(3, 1), .partition_bits = 15}).has_value());
+  EXPECT_FALSE(PlanLayout({.members = MembersOf(3, 1), .n = 0}).has_value());
+  std::vector<Member> twice = MembersOf(3, 1);
+  twice[1].id = twice[0].id;
+  EXPECT_EQ(PlanLayout({.members = twice}).error().code, Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace eddy::ring
