@@ -1,5 +1,5 @@
-// Promises of the planner (Dynamo, sections 4.2, 4.3 and 6.2): whoever plans gets the same layout, and nobody holds much
-// more than a fair share.
+// Promises of the planner (Dynamo, sections 4.2, 4.3 and 6.2): whoever plans gets the same layout,
+// and nobody holds much more than a fair share.
 #include "ring/planner.h"
 
 #include <algorithm>
