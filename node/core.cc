@@ -16,12 +16,6 @@ namespace eddy::node {
 
 namespace {
 
-ring::MemberIndex IndexOfSelf(const ring::Layout& layout, NodeId id) {
-  const auto index = layout.IndexOf(id);
-  CHECK(index.has_value());  // the shell refuses to start a node that is not in its layout
-  return *index;
-}
-
 bool IsDurability(uint8_t value) {
   return value >= static_cast<uint8_t>(storage::Durability::kSync) &&
          value <= static_cast<uint8_t>(storage::Durability::kMemory);
@@ -29,21 +23,19 @@ bool IsDurability(uint8_t value) {
 
 }  // namespace
 
-Node::Core::Core(NodeOptions options, BucketTable buckets, ring::Layout the_layout,
+Node::Core::Core(NodeOptions options, BucketTable buckets, ring::Layout layout,
                  storage::Identity identity, Random random)
-    : layout(std::move(the_layout)),
-      peers(layout.members().size()),
+    : peers(identity.node),
+      topology(std::move(layout), &peers),
       lease(identity.lease, identity.history),
       options_(options),
       buckets_(std::move(buckets)),
-      self_(IndexOfSelf(layout, identity.node)),
       random_(random),
       operations_(options_.operations_max, static_cast<uint32_t>(random_.Next())),
       recent_(options_.recent_requests_max),
-      witnesses_(layout.members().size()),
       announcement_(random_.Next()),
       witnessed_(std::move(identity.witnessed)) {
-  peers.Up(self_);
+  for (const PeerIndex member : topology.others()) witnesses_.emplace(member, Witness());
 }
 
 template <class Op, class Begin>
@@ -80,10 +72,9 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
   }
   if (auto ok = CheckKey(request.bucket, request.key); !ok) return refuse(ok.error());
   const ring::Token token = ring::TokenOf(request.bucket, request.key);
-  const ring::PartitionId partition = layout.PartitionOf(token);
   const BucketProperties& bucket = buckets_.Find(request.bucket);
-  const auto quorum = ResolveQuorum(bucket, request.quorum, layout.Walk(partition).size());
-  if (!quorum) return refuse(quorum.error());
+  const auto placed = topology.Place(token, bucket, request.quorum);
+  if (!placed) return refuse(placed.error());
   if (operations_.full()) {
     counters.Add(Count::kRefusedBusy);
     return refuse({Code::kBusy, fmt::format("nothing done: {} operations are in flight on this "
@@ -94,13 +85,12 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
                             ? options_.deadline_default
                             : std::min(request.deadline, options_.deadline_max);
   const MonotonicTime deadline = now.monotonic + wait;
-  const auto replicas = layout.PreferenceList(partition, quorum->n);
   const uint64_t op = operations_.NextId();
-  if (std::ranges::find(replicas, self_) == replicas.end()) {
+  if (!placed->placement.IsReplica(kSelf)) {
     if (origin.forwarder) {
       return refuse({Code::kUnavailable, "nothing done: not a replica of this key"});
     }
-    return Start(op, ForwardOp(op, origin, std::move(request), deadline, replicas),
+    return Start(op, ForwardOp(op, origin, std::move(request), deadline, placed->placement),
                  [&](ForwardOp& forward) { return forward.Begin(context); });
   }
   Coordination coordination{
@@ -109,11 +99,11 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
       .bucket = std::move(request.bucket),
       .client_key = std::move(request.key),
       .key = {},
-      .quorum = *quorum,
+      .quorum = placed->quorum,
       .conflict = bucket.conflict,
       .durability = bucket.durability.value_or(options_.durability),
       .deadline = deadline,
-      .replicas = replicas,
+      .placement = placed->placement,
   };
   coordination.key =
       storage::EncodeKey({token.value, coordination.bucket, coordination.client_key});
@@ -253,8 +243,8 @@ void Node::Core::RememberOutcome(const PutOp& op) {
 // -------------------------------------------------------------------------------------------------
 
 void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
-  const auto peer = layout.IndexOf(from);
-  if (!peer || *peer == self_) {
+  const auto peer = peers.Find(from);
+  if (!peer || *peer == kSelf || !topology.IsMember(*peer)) {
     counters.Add(Count::kRefusedMalformed);
     return;
   }
@@ -262,7 +252,7 @@ void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
   std::visit([&](auto& body) { Handle(context, *peer, std::move(body)); }, message);
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ReadRequest request) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ReadRequest request) {
   if (!storage::DecodeKey(request.key)) {
     counters.Add(Count::kRefusedMalformed);
   } else if (request.budget <= Duration{}) {
@@ -279,7 +269,7 @@ void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ReadRe
   }
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::WriteRequest request) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest request) {
   if (!storage::DecodeKey(request.key) || !IsDurability(request.durability)) {
     counters.Add(Count::kRefusedMalformed);
   } else if (request.budget <= Duration{}) {
@@ -294,11 +284,11 @@ void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::WriteR
   }
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ReadReply reply) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ReadReply reply) {
   With<GetOp>(reply.op, [&](GetOp& op) { return op.OnReadReply(context, from, std::move(reply)); });
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from, const wire::WriteReply& reply) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::WriteReply& reply) {
   Operation* operation = operations_.Find(reply.op);
   if (operation != nullptr && std::holds_alternative<GetOp>(*operation)) {
     With<GetOp>(reply.op, [&](GetOp& op) { return op.OnWriteReply(context, from, reply); });
@@ -307,7 +297,7 @@ void Node::Core::Handle(OpContext& context, ring::MemberIndex from, const wire::
   }
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ForwardRequest request) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ForwardRequest request) {
   if (request.request.deadline <= Duration{}) {
     counters.Add(Count::kDroppedTooLate);
     return;
@@ -316,12 +306,12 @@ void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::Forwar
   Coordinate(context.now, origin, std::move(request.request));
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from, wire::ForwardReply reply) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ForwardReply reply) {
   With<ForwardOp>(
       reply.op, [&](ForwardOp& op) { return op.OnForwardReply(context, from, std::move(reply)); });
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from,
+void Node::Core::Handle(OpContext& context, PeerIndex from,
                         const wire::LeaseAnnouncement& announced) {
   const storage::Lease lease_of_peer{announced.actor, announced.begin, announced.end,
                                      announced.boot};
@@ -345,11 +335,10 @@ void Node::Core::Handle(OpContext& context, ring::MemberIndex from,
   operations_.Insert(ServedLease(context, op, from, announced));
 }
 
-void Node::Core::Handle(OpContext& context, ring::MemberIndex from,
-                        const wire::LeaseAnswer& answer) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::LeaseAnswer& answer) {
   if (answer.op != announcement_) return counters.Add(Count::kLateReplies);
   if (!answer.granted) return LoseActor(context);
-  witnesses_[from.value].granted = true;
+  witnesses_[from].granted = true;
   ConfirmLease(context.now);
 }
 
@@ -401,13 +390,13 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
 // --- Peers and time
 // -------------------------------------------------------------------------------------------------
 
-void Node::Core::PeerUp(Now now, ring::MemberIndex peer) {
+void Node::Core::PeerUp(Now now, PeerIndex peer) {
   OpContext context = Context(now);
   peers.Up(peer);
   AnnounceLease(context, peer);
 }
 
-void Node::Core::PeerDown(Now now, ring::MemberIndex peer) {
+void Node::Core::PeerDown(Now now, PeerIndex peer) {
   OpContext context = Context(now);
   peers.Down(peer);
   operations_.EraseIf([&](Operation& operation) {
@@ -438,11 +427,9 @@ void Node::Core::Tick(Now now) {
     return false;
   });
   RenewLease(context);
-  for (uint16_t i = 0; i < witnesses_.size(); ++i) {
-    const ring::MemberIndex member{i};
-    const Witness& witness = witnesses_[i];
+  for (const auto& [member, witness] : witnesses_) {
     const bool due = !witness.granted && now.monotonic >= witness.announced_at + kAnnounceEvery;
-    if (due && member != self_ && peers.Reachable(member)) AnnounceLease(context, member);
+    if (due && peers.Reachable(member)) AnnounceLease(context, member);
   }
   ConfirmLease(now);
 }
@@ -462,10 +449,10 @@ void Node::Core::RenewLease(OpContext& context) {
                          .action = storage::PutMetaVerb{storage::ActorRowValue(*block)}});
 }
 
-void Node::Core::AnnounceLease(OpContext& context, ring::MemberIndex to) {
+void Node::Core::AnnounceLease(OpContext& context, PeerIndex to) {
   if (!lease.HasBlock()) return;
   const storage::Lease& held = lease.lease();
-  witnesses_[to.value].announced_at = context.now.monotonic;
+  witnesses_[to].announced_at = context.now.monotonic;
   context.Send(to, wire::LeaseAnnouncement{.op = announcement_,
                                            .actor = held.actor,
                                            .begin = held.begin,
@@ -475,10 +462,9 @@ void Node::Core::AnnounceLease(OpContext& context, ring::MemberIndex to) {
 
 void Node::Core::AnnounceLeaseToAll(OpContext& context) {
   ++announcement_;
-  for (uint16_t i = 0; i < witnesses_.size(); ++i) {
-    witnesses_[i].granted = false;
-    const ring::MemberIndex member{i};
-    if (member != self_ && peers.Reachable(member)) AnnounceLease(context, member);
+  for (auto& [member, witness] : witnesses_) {
+    witness.granted = false;
+    if (peers.Reachable(member)) AnnounceLease(context, member);
   }
 }
 
@@ -486,7 +472,7 @@ void Node::Core::LoseActor(OpContext& context) {
   counters.Add(Count::kActorsTaken);
   lease.TakeNewActor(&random_);
   ++announcement_;
-  for (Witness& witness : witnesses_) witness.granted = false;
+  for (auto& [member, witness] : witnesses_) witness.granted = false;
   RenewLease(context);
 }
 
@@ -494,9 +480,8 @@ void Node::Core::ConfirmLease(Now now) {
   if (confirmed_ || !started_at_ || !lease.HasBlock()) return;
   bool all = true;
   bool all_reachable = true;
-  for (uint16_t i = 0; i < witnesses_.size(); ++i) {
-    const ring::MemberIndex member{i};
-    if (member == self_ || witnesses_[i].granted) continue;
+  for (const auto& [member, witness] : witnesses_) {
+    if (witness.granted) continue;
     all = false;
     if (peers.Reachable(member)) all_reachable = false;
   }

@@ -17,6 +17,7 @@
 #include "node/put_op.h"
 #include "node/recent_requests.h"
 #include "node/served_op.h"
+#include "node/topology.h"
 
 namespace eddy::node {
 
@@ -28,20 +29,20 @@ class Node::Core {
   void Coordinate(Now now, const Origin& origin, wire::ClientRequest request);
   void Receive(Now now, NodeId from, wire::PeerMessage message);
   void Complete(Now now, storage::StoreResult result);
-  void PeerUp(Now now, ring::MemberIndex peer);
-  void PeerDown(Now now, ring::MemberIndex peer);
+  void PeerUp(Now now, PeerIndex peer);
+  void PeerDown(Now now, PeerIndex peer);
   void Tick(Now now);
 
   bool Ready(std::string_view* reason) const;
 
   Effects effects;
-  const ring::Layout layout;
   NodeCounters counters;
   Peers peers;
+  Topology topology;
   ActorLease lease;
 
   size_t operations() const { return operations_.size(); }
-  NodeId id() const { return layout.member(self_).id; }
+  NodeId id() const { return peers.IdOf(kSelf); }
 
  private:
   // A new block of the lease on its way to the disk.
@@ -60,18 +61,16 @@ class Node::Core {
   static constexpr Duration kAnnounceEvery = std::chrono::milliseconds(250);
   static constexpr size_t kWitnessedMax = 4096;
 
-  OpContext Context(Now now) {
-    return OpContext{now, options_, layout, self_, peers, counters, clock_, effects};
-  }
+  OpContext Context(Now now) { return OpContext{now, options_, peers, counters, clock_, effects}; }
 
-  void Handle(OpContext& context, ring::MemberIndex from, wire::ReadRequest request);
-  void Handle(OpContext& context, ring::MemberIndex from, wire::ReadReply reply);
-  void Handle(OpContext& context, ring::MemberIndex from, wire::WriteRequest request);
-  void Handle(OpContext& context, ring::MemberIndex from, const wire::WriteReply& reply);
-  void Handle(OpContext& context, ring::MemberIndex from, wire::ForwardRequest request);
-  void Handle(OpContext& context, ring::MemberIndex from, wire::ForwardReply reply);
-  void Handle(OpContext& context, ring::MemberIndex from, const wire::LeaseAnnouncement& announced);
-  void Handle(OpContext& context, ring::MemberIndex from, const wire::LeaseAnswer& answer);
+  void Handle(OpContext& context, PeerIndex from, wire::ReadRequest request);
+  void Handle(OpContext& context, PeerIndex from, wire::ReadReply reply);
+  void Handle(OpContext& context, PeerIndex from, wire::WriteRequest request);
+  void Handle(OpContext& context, PeerIndex from, const wire::WriteReply& reply);
+  void Handle(OpContext& context, PeerIndex from, wire::ForwardRequest request);
+  void Handle(OpContext& context, PeerIndex from, wire::ForwardReply reply);
+  void Handle(OpContext& context, PeerIndex from, const wire::LeaseAnnouncement& announced);
+  void Handle(OpContext& context, PeerIndex from, const wire::LeaseAnswer& answer);
 
   void CoordinateWrite(OpContext& context, Coordination coordination, wire::ClientRequest request);
   // A retry of a write that is known: true if it was dealt with.
@@ -91,22 +90,21 @@ class Node::Core {
   void RememberOutcome(const PutOp& op);
 
   void RenewLease(OpContext& context);
-  void AnnounceLease(OpContext& context, ring::MemberIndex to);
+  void AnnounceLease(OpContext& context, PeerIndex to);
   void AnnounceLeaseToAll(OpContext& context);
   void LoseActor(OpContext& context);
   void ConfirmLease(Now now);
 
   const NodeOptions options_;
   const BucketTable buckets_;
-  const ring::MemberIndex self_;
   Random random_;
   HybridClock clock_;
 
   OperationTable<Operation> operations_;
   RecentRequests recent_;
 
-  // Our lease as the others see it, by member.
-  std::vector<Witness> witnesses_;
+  // Our lease as the other members see it.
+  std::map<PeerIndex, Witness> witnesses_;
   uint64_t announcement_;  // names the lease announced last; an answer to another one says nothing
   std::optional<MonotonicTime> started_at_;
   bool confirmed_ = false;

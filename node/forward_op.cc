@@ -5,22 +5,22 @@
 namespace eddy::node {
 
 ForwardOp::ForwardOp(uint64_t op, Origin origin, wire::ClientRequest request,
-                     MonotonicTime deadline, std::span<const ring::MemberIndex> replicas)
+                     MonotonicTime deadline, const Placement& placement)
     : op_(op),
       origin_(origin),
       request_(std::move(request)),
       deadline_(deadline),
-      replicas_(replicas) {}
+      placement_(placement) {}
 
 bool ForwardOp::TryNext(OpContext& context) {
-  const auto untried = [&](ring::MemberIndex member) {
+  const auto untried = [&](PeerIndex member) {
     return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
   };
-  auto next = std::ranges::find_if(replicas_, [&](ring::MemberIndex member) {
+  auto next = std::ranges::find_if(placement_.replicas, [&](PeerIndex member) {
     return untried(member) && !context.peers.Silent(member);
   });
-  if (next == replicas_.end()) next = std::ranges::find_if(replicas_, untried);
-  if (next == replicas_.end()) {
+  if (next == placement_.replicas.end()) next = std::ranges::find_if(placement_.replicas, untried);
+  if (next == placement_.replicas.end()) {
     return GiveUp(context, Error{Code::kUnavailable,
                                  "nothing done: no replica of this key can be reached from this "
                                  "node; try another node"});
@@ -33,12 +33,11 @@ bool ForwardOp::TryNext(OpContext& context) {
   return false;
 }
 
-bool ForwardOp::OnForwardReply(OpContext& context, ring::MemberIndex from,
-                               wire::ForwardReply reply) {
+bool ForwardOp::OnForwardReply(OpContext& context, PeerIndex from, wire::ForwardReply reply) {
   if (from != tried_.back()) return false;
   const auto& error = reply.reply.error;
   const bool not_done = error && (error->code == Code::kUnavailable || error->code == Code::kBusy);
-  const bool others = std::ranges::any_of(replicas_, [&](ring::MemberIndex member) {
+  const bool others = std::ranges::any_of(placement_.replicas, [&](PeerIndex member) {
     return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
   });
   if (not_done && others) return TryNext(context);
@@ -46,7 +45,7 @@ bool ForwardOp::OnForwardReply(OpContext& context, ring::MemberIndex from,
   return true;
 }
 
-bool ForwardOp::OnPeerDown(OpContext& context, ring::MemberIndex peer) {
+bool ForwardOp::OnPeerDown(OpContext& context, PeerIndex peer) {
   if (peer != tried_.back()) return false;
   if (!request_.IsWrite()) return TryNext(context);
   return GiveUp(context,

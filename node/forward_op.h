@@ -14,12 +14,12 @@ namespace eddy::node {
 class ForwardOp {
  public:
   ForwardOp(uint64_t op, Origin origin, wire::ClientRequest request, MonotonicTime deadline,
-            std::span<const ring::MemberIndex> replicas);
+            const Placement& placement);
 
   // True from any of these: the operation has ended.
   bool Begin(OpContext& context) { return TryNext(context); }
-  bool OnForwardReply(OpContext& context, ring::MemberIndex from, wire::ForwardReply reply);
-  bool OnPeerDown(OpContext& context, ring::MemberIndex peer);
+  bool OnForwardReply(OpContext& context, PeerIndex from, wire::ForwardReply reply);
+  bool OnPeerDown(OpContext& context, PeerIndex peer);
   bool OnTick(OpContext& context);
 
  private:
@@ -30,8 +30,8 @@ class ForwardOp {
   Origin origin_;
   wire::ClientRequest request_;
   MonotonicTime deadline_;
-  std::span<const ring::MemberIndex> replicas_;  // borrowed from the layout
-  std::vector<ring::MemberIndex> tried_;         // the last of them is asked now
+  Placement placement_;
+  std::vector<PeerIndex> tried_;  // the last of them is asked now
 };
 
 }  // namespace eddy::node

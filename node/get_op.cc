@@ -14,12 +14,12 @@ GetOp::GetOp(Coordination coordination, bool all_siblings)
 
 bool GetOp::Begin(OpContext& context) {
   context.counters.Add(Count::kGets);
-  Ask(context, PlaceOf(context.self));
+  Ask(context, PlaceOf(kSelf));
   return false;
 }
 
 bool GetOp::OnStore(OpContext& context, storage::StoreResult result) {
-  const size_t self = PlaceOf(context.self);
+  const size_t self = PlaceOf(kSelf);
   Replica& replica = replicas_[self];
   if (result.stage == storage::Stage::kDurable) {
     // Our own share of writing back.
@@ -33,9 +33,9 @@ bool GetOp::OnStore(OpContext& context, storage::StoreResult result) {
   return Progress(context);
 }
 
-bool GetOp::OnReadReply(OpContext& context, ring::MemberIndex from, wire::ReadReply reply) {
+bool GetOp::OnReadReply(OpContext& context, PeerIndex from, wire::ReadReply reply) {
   const size_t place = PlaceOf(from);
-  if (place == coordination_.replicas.size()) return false;
+  if (place == coordination_.placement.replicas.size()) return false;
   Replica& replica = replicas_[place];
   if (replica.state != State::kAsked) return false;
   context.peers.Answered(from, context.now.monotonic - replica.asked_at);
@@ -49,17 +49,17 @@ bool GetOp::OnReadReply(OpContext& context, ring::MemberIndex from, wire::ReadRe
   return Progress(context);
 }
 
-bool GetOp::OnWriteReply(OpContext& context, ring::MemberIndex from,
-                         const wire::WriteReply& reply) {
+bool GetOp::OnWriteReply(OpContext& context, PeerIndex from, const wire::WriteReply& reply) {
   const size_t place = PlaceOf(from);
-  if (place == coordination_.replicas.size() || !replicas_[place].writing_back) return false;
+  if (place == coordination_.placement.replicas.size() || !replicas_[place].writing_back)
+    return false;
   WrittenBack(place, !reply.error);
   return Progress(context);
 }
 
-bool GetOp::OnPeerDown(OpContext& context, ring::MemberIndex peer) {
+bool GetOp::OnPeerDown(OpContext& context, PeerIndex peer) {
   const size_t place = PlaceOf(peer);
-  if (place == coordination_.replicas.size()) return false;
+  if (place == coordination_.placement.replicas.size()) return false;
   Replica& replica = replicas_[place];
   if (replica.state == State::kAsked) replica.state = State::kFailed;
   if (replica.writing_back) WrittenBack(place, false);
@@ -79,9 +79,9 @@ bool GetOp::OnTick(OpContext& context) {
     return true;
   }
   if (phase_ != Phase::kReading || context.now.monotonic < hedge_at_) return false;
-  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
-    const ring::MemberIndex member = coordination_.replicas[place];
-    if (replicas_[place].state == State::kAsked && member != context.self) {
+  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
+    const PeerIndex member = coordination_.placement.replicas[place];
+    if (replicas_[place].state == State::kAsked && member != kSelf) {
       context.peers.LeftUnanswered(member);
     }
   }
@@ -101,27 +101,28 @@ void GetOp::WrittenBack(size_t place, bool done) {
   if (!done) replica.state = State::kFailed;
 }
 
-size_t GetOp::PlaceOf(ring::MemberIndex member) const {
-  return static_cast<size_t>(std::ranges::find(coordination_.replicas, member) -
-                             coordination_.replicas.begin());
+size_t GetOp::PlaceOf(PeerIndex member) const {
+  return static_cast<size_t>(std::ranges::find(coordination_.placement.replicas, member) -
+                             coordination_.placement.replicas.begin());
 }
 
 size_t GetOp::CountOf(State state) const {
   return static_cast<size_t>(std::ranges::count(
-      std::span(replicas_).first(coordination_.replicas.size()), state, &Replica::state));
+      std::span(replicas_).first(coordination_.placement.replicas.size()), state, &Replica::state));
 }
 
 size_t GetOp::HoldersOfJoin() const {
-  return static_cast<size_t>(std::ranges::count_if(
-      std::span(replicas_).first(coordination_.replicas.size()), [&](const Replica& replica) {
-        return replica.state == State::kAnswered && replica.holds == digest_;
-      }));
+  return static_cast<size_t>(
+      std::ranges::count_if(std::span(replicas_).first(coordination_.placement.replicas.size()),
+                            [&](const Replica& replica) {
+                              return replica.state == State::kAnswered && replica.holds == digest_;
+                            }));
 }
 
 std::optional<size_t> GetOp::NextToAsk(const OpContext& context) const {
   std::optional<size_t> best;
-  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
-    const ring::MemberIndex member = coordination_.replicas[place];
+  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
+    const PeerIndex member = coordination_.placement.replicas[place];
     if (replicas_[place].state != State::kIdle || !context.peers.Reachable(member)) continue;
     // In the order of the preference list, those who answer before those who have fallen silent.
     if (!context.peers.Silent(member)) return place;
@@ -134,7 +135,7 @@ void GetOp::Ask(OpContext& context, size_t place) {
   Replica& replica = replicas_[place];
   replica.state = State::kAsked;
   replica.asked_at = context.now.monotonic;
-  if (coordination_.replicas[place] == context.self) {
+  if (coordination_.placement.replicas[place] == kSelf) {
     context.effects.verbs.push_back(storage::StoreVerb{.id = coordination_.op,
                                                        .key = coordination_.key,
                                                        .durability = coordination_.durability,
@@ -143,8 +144,8 @@ void GetOp::Ask(OpContext& context, size_t place) {
     return;
   }
   std::optional<Digest> have;
-  if (replicas_[PlaceOf(context.self)].state == State::kAnswered) have = said_;
-  context.Send(coordination_.replicas[place],
+  if (replicas_[PlaceOf(kSelf)].state == State::kAnswered) have = said_;
+  context.Send(coordination_.placement.replicas[place],
                wire::ReadRequest{.op = coordination_.op,
                                  .key = coordination_.key,
                                  .have = have,
@@ -154,9 +155,9 @@ void GetOp::Ask(OpContext& context, size_t place) {
 
 Duration GetOp::HedgeAfter(const OpContext& context) const {
   Duration slowest{};
-  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
+  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
     if (replicas_[place].state != State::kAsked) continue;
-    slowest = std::max(slowest, context.peers.AnswerTime(coordination_.replicas[place]));
+    slowest = std::max(slowest, context.peers.AnswerTime(coordination_.placement.replicas[place]));
   }
   return std::clamp(slowest * 4, context.options.hedge_min, context.options.hedge_max);
 }
@@ -180,7 +181,7 @@ bool GetOp::Take(size_t place, std::string record) {
 }
 
 void GetOp::RepairAllBehind(OpContext& context, bool wait) {
-  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
+  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
     const Replica& replica = replicas_[place];
     const bool behind =
         replica.state == State::kAnswered && !replica.writing_back && replica.holds != digest_;
@@ -197,8 +198,8 @@ void GetOp::Repair(OpContext& context, size_t place, bool wait) {
   // difference again.
   if (!wait) replica.holds = digest_;
   const uint64_t op = wait ? coordination_.op : 0;
-  const ring::MemberIndex member = coordination_.replicas[place];
-  if (member == context.self) {
+  const PeerIndex member = coordination_.placement.replicas[place];
+  if (member == kSelf) {
     context.effects.verbs.push_back(storage::StoreVerb{.id = op,
                                                        .key = coordination_.key,
                                                        .durability = coordination_.durability,
@@ -219,12 +220,12 @@ bool GetOp::Progress(OpContext& context) {
     while (CountOf(State::kAnswered) + CountOf(State::kAsked) < needed) {
       const auto next = NextToAsk(context);
       if (!next) {
-        AnswerWith(
-            context,
-            Error{Code::kUnavailable,
-                  fmt::format("r = {} replicas are needed, {} answered and no other of {} "
-                              "can be reached; start the others or ask for a smaller r",
-                              needed, CountOf(State::kAnswered), coordination_.replicas.size())});
+        AnswerWith(context,
+                   Error{Code::kUnavailable,
+                         fmt::format("r = {} replicas are needed, {} answered and no other of {} "
+                                     "can be reached; start the others or ask for a smaller r",
+                                     needed, CountOf(State::kAnswered),
+                                     coordination_.placement.replicas.size())});
         return true;
       }
       Ask(context, *next);

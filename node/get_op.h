@@ -32,9 +32,9 @@ class GetOp {
   // True from any of these: the operation has ended.
   bool Begin(OpContext& context);
   bool OnStore(OpContext& context, storage::StoreResult result);
-  bool OnReadReply(OpContext& context, ring::MemberIndex from, wire::ReadReply reply);
-  bool OnWriteReply(OpContext& context, ring::MemberIndex from, const wire::WriteReply& reply);
-  bool OnPeerDown(OpContext& context, ring::MemberIndex peer);
+  bool OnReadReply(OpContext& context, PeerIndex from, wire::ReadReply reply);
+  bool OnWriteReply(OpContext& context, PeerIndex from, const wire::WriteReply& reply);
+  bool OnPeerDown(OpContext& context, PeerIndex peer);
   bool OnTick(OpContext& context);
 
  private:
@@ -49,7 +49,7 @@ class GetOp {
     Digest sent;   // of the join that it was sent last
   };
 
-  size_t PlaceOf(ring::MemberIndex member) const;
+  size_t PlaceOf(PeerIndex member) const;
   size_t CountOf(State state) const;
   size_t HoldersOfJoin() const;
   // The best replica not asked yet that can be reached; nullopt if there is none.

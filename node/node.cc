@@ -26,11 +26,11 @@ void Node::Complete(Now now, storage::StoreResult result) {
 }
 
 void Node::PeerUp(Now now, NodeId peer) {
-  if (const auto index = core_->layout.IndexOf(peer)) core_->PeerUp(now, *index);
+  if (const auto index = core_->peers.Find(peer)) core_->PeerUp(now, *index);
 }
 
 void Node::PeerDown(Now now, NodeId peer) {
-  if (const auto index = core_->layout.IndexOf(peer)) core_->PeerDown(now, *index);
+  if (const auto index = core_->peers.Find(peer)) core_->PeerDown(now, *index);
 }
 
 void Node::Tick(Now now) { core_->Tick(now); }
@@ -43,12 +43,12 @@ void Node::TakeEffects(Effects* effects) {
 bool Node::Ready(std::string_view* reason) const { return core_->Ready(reason); }
 lattice::History Node::history() const { return core_->lease.history(); }
 size_t Node::operations_in_flight() const { return core_->operations(); }
-const ring::Layout& Node::layout() const { return core_->layout; }
+const ring::Layout& Node::layout() const { return core_->topology.layout(); }
 NodeId Node::id() const { return core_->id(); }
 ActorId Node::actor() const { return core_->lease.actor(); }
 
 bool Node::Reachable(NodeId peer) const {
-  const auto index = core_->layout.IndexOf(peer);
+  const auto index = core_->peers.Find(peer);
   return index && core_->peers.Reachable(*index);
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -17,7 +16,7 @@
 #include "node/effects.h"
 #include "node/node.h"
 #include "node/peers.h"
-#include "ring/layout.h"
+#include "node/placement.h"
 
 namespace eddy::node {
 
@@ -25,15 +24,13 @@ namespace eddy::node {
 struct OpContext {
   Now now;
   const NodeOptions& options;
-  const ring::Layout& layout;
-  ring::MemberIndex self;
   Peers& peers;
   NodeCounters& counters;
   HybridClock& clock;
   Effects& effects;
 
-  void Send(ring::MemberIndex to, wire::PeerMessage message) {
-    effects.sends.push_back(node::Send{layout.member(to).id, std::move(message)});
+  void Send(PeerIndex to, wire::PeerMessage message) {
+    effects.sends.push_back(node::Send{peers.IdOf(to), std::move(message)});
   }
   // Never negative: what is left of a deadline that has passed is nothing.
   Duration Left(MonotonicTime deadline) const {
@@ -43,7 +40,7 @@ struct OpContext {
 
 // Who asked: a client of this node, or a node that forwarded a client's request.
 struct Origin {
-  std::optional<ring::MemberIndex> forwarder;
+  std::optional<PeerIndex> forwarder;
   uint64_t id = 0;         // the client's ticket, or the forwarder's operation
   RequestId request = {};  // goes back in the reply
 };
@@ -64,8 +61,7 @@ struct Coordination {
   Conflict conflict = Conflict::kSiblings;
   storage::Durability durability = storage::Durability::kSync;
   MonotonicTime deadline;
-  // The preference list; borrowed from the layout, and this node is in it.
-  std::span<const ring::MemberIndex> replicas;
+  Placement placement;  // this node is one of the replicas
 };
 
 }  // namespace eddy::node

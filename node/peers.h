@@ -1,46 +1,76 @@
-// What the data path has learnt of the other members by itself: whether messages have a way,
-// whether answers come, and how long they take. It only chooses whom to try first; it never decides
-// ownership (design, section 7).
+// What the data path has learnt of the other nodes by itself: whether messages have a way, whether
+// answers come, and how long they take. It only chooses whom to try first; it never decides
+// ownership (design, section 7). Every node that was met has an index here that stays its own for
+// as long as this process lives, whatever the layouts say: layouts come and go under the operations
+// that are under way.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/time.h"
-#include "ring/layout.h"
 
 namespace eddy::node {
 
+struct PeerIndex {
+  uint16_t value = 0;
+
+  friend auto operator<=>(const PeerIndex&, const PeerIndex&) = default;
+};
+
+// This node itself.
+inline constexpr PeerIndex kSelf{0};
+
 class Peers {
  public:
-  explicit Peers(size_t members) : peers_(members) {}
+  // How many different nodes a process may meet in its life.
+  static constexpr size_t kPeersMax = UINT16_MAX;
+
+  // Self is always reachable.
+  explicit Peers(NodeId self);
+
+  // The node's index, a new one if it was never met; nullopt: the table is full.
+  std::optional<PeerIndex> Meet(NodeId id);
+  std::optional<PeerIndex> Find(NodeId id) const;
+  NodeId IdOf(PeerIndex peer) const { return peers_[peer.value].id; }
+  // Every index below this is a node that was met.
+  size_t size() const { return peers_.size(); }
 
   // The transport has, or has lost, a connection.
-  void Up(ring::MemberIndex peer) { peers_[peer.value] = Peer{.reachable = true}; }
-  void Down(ring::MemberIndex peer) { peers_[peer.value].reachable = false; }
-  bool Reachable(ring::MemberIndex peer) const { return peers_[peer.value].reachable; }
+  void Up(PeerIndex peer) {
+    peers_[peer.value] = Peer{.id = peers_[peer.value].id, .reachable = true};
+  }
+  void Down(PeerIndex peer) { peers_[peer.value].reachable = false; }
+  bool Reachable(PeerIndex peer) const { return peers_[peer.value].reachable; }
 
   // An answer to a request came, or its time ran out. A peer that left kSilencesMax requests in a
   // row unanswered is silent until it answers again: connected, perhaps stopped; asked last.
-  void Answered(ring::MemberIndex peer, Duration after);
-  void LeftUnanswered(ring::MemberIndex peer);
-  bool Silent(ring::MemberIndex peer) const {
-    return peers_[peer.value].unanswered >= kSilencesMax;
-  }
+  void Answered(PeerIndex peer, Duration after);
+  void LeftUnanswered(PeerIndex peer);
+  bool Silent(PeerIndex peer) const { return peers_[peer.value].unanswered >= kSilencesMax; }
 
   // Smoothed answer time (as in TCP: an eighth of each new sample); zero before the first.
-  Duration AnswerTime(ring::MemberIndex peer) const { return peers_[peer.value].answer_time; }
+  Duration AnswerTime(PeerIndex peer) const { return peers_[peer.value].answer_time; }
 
  private:
   static constexpr uint32_t kSilencesMax = 3;
 
+  struct IdHash {
+    size_t operator()(NodeId id) const { return static_cast<size_t>(id.high ^ id.low); }
+  };
   struct Peer {
+    NodeId id;
     bool reachable = false;
     uint32_t unanswered = 0;
     Duration answer_time{};
   };
 
   std::vector<Peer> peers_;
+  std::unordered_map<NodeId, PeerIndex, IdHash> by_id_;  // lookup only
 };
 
 }  // namespace eddy::node

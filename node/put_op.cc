@@ -27,20 +27,20 @@ bool PutOp::BeginAgain(OpContext& context, lattice::Dot dot) {
 }
 
 bool PutOp::Begin(OpContext& context, storage::StoreVerb verb) {
-  const auto reachable = std::ranges::count_if(coordination_.replicas, [&](ring::MemberIndex m) {
-    return m == context.self || context.peers.Reachable(m);
+  const auto reachable = std::ranges::count_if(coordination_.placement.replicas, [&](PeerIndex m) {
+    return m == kSelf || context.peers.Reachable(m);
   });
   if (reachable < coordination_.quorum.w) {
-    return NotDone(context,
-                   Error{Code::kUnavailable,
-                         fmt::format("w = {} replicas are needed, {} of {} can be reached; "
-                                     "start the others or ask for a smaller w",
-                                     needed(), reachable, coordination_.replicas.size())});
+    return NotDone(
+        context, Error{Code::kUnavailable,
+                       fmt::format("w = {} replicas are needed, {} of {} can be reached; "
+                                   "start the others or ask for a smaller w",
+                                   needed(), reachable, coordination_.placement.replicas.size())});
   }
   verb.id = coordination_.op;
   verb.key = coordination_.key;
   verb.durability = coordination_.durability;
-  states_[PlaceOf(context.self)] = Replica::kAsked;
+  states_[PlaceOf(kSelf)] = Replica::kAsked;
   context.effects.verbs.push_back(std::move(verb));
   return false;
 }
@@ -67,10 +67,10 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
       if (!as_it_is) error.code = Code::kUnavailable;
       return NotDone(context, std::move(error));
     }
-    return Settle(context, PlaceOf(context.self), Replica::kFailed);
+    return Settle(context, PlaceOf(kSelf), Replica::kFailed);
   }
   if (result.stage == storage::Stage::kDurable) {
-    return Settle(context, PlaceOf(context.self), Replica::kAcked);
+    return Settle(context, PlaceOf(kSelf), Replica::kAcked);
   }
   if (again_) {
     const auto record = storage::DecodeRecord(*result.record);
@@ -91,9 +91,9 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
 void PutOp::Replicate(OpContext& context, const std::string& record) {
   replicated_ = true;
   sent_at_ = context.now.monotonic;
-  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
-    const ring::MemberIndex member = coordination_.replicas[place];
-    if (member == context.self) continue;
+  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
+    const PeerIndex member = coordination_.placement.replicas[place];
+    if (member == kSelf) continue;
     if (!context.peers.Reachable(member)) {
       states_[place] = Replica::kFailed;
       continue;
@@ -108,25 +108,26 @@ void PutOp::Replicate(OpContext& context, const std::string& record) {
   }
 }
 
-bool PutOp::OnWriteReply(OpContext& context, ring::MemberIndex from,
-                         const wire::WriteReply& reply) {
+bool PutOp::OnWriteReply(OpContext& context, PeerIndex from, const wire::WriteReply& reply) {
   const size_t place = PlaceOf(from);
-  if (place == coordination_.replicas.size() || states_[place] != Replica::kAsked) return false;
+  if (place == coordination_.placement.replicas.size() || states_[place] != Replica::kAsked)
+    return false;
   context.peers.Answered(from, context.now.monotonic - sent_at_);
   return Settle(context, place, reply.error ? Replica::kFailed : Replica::kAcked);
 }
 
-bool PutOp::OnPeerDown(OpContext& context, ring::MemberIndex peer) {
+bool PutOp::OnPeerDown(OpContext& context, PeerIndex peer) {
   const size_t place = PlaceOf(peer);
-  if (place == coordination_.replicas.size() || states_[place] != Replica::kAsked) return false;
+  if (place == coordination_.placement.replicas.size() || states_[place] != Replica::kAsked)
+    return false;
   return Settle(context, place, Replica::kFailed);
 }
 
 bool PutOp::OnTick(OpContext& context) {
   if (context.now.monotonic < coordination_.deadline) return false;
-  for (size_t place = 0; place < coordination_.replicas.size(); ++place) {
-    const ring::MemberIndex member = coordination_.replicas[place];
-    if (states_[place] == Replica::kAsked && member != context.self) {
+  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
+    const PeerIndex member = coordination_.placement.replicas[place];
+    if (states_[place] == Replica::kAsked && member != kSelf) {
       context.peers.LeftUnanswered(member);
     }
   }
@@ -141,9 +142,9 @@ bool PutOp::OnTick(OpContext& context) {
   return true;
 }
 
-size_t PutOp::PlaceOf(ring::MemberIndex member) const {
-  return static_cast<size_t>(std::ranges::find(coordination_.replicas, member) -
-                             coordination_.replicas.begin());
+size_t PutOp::PlaceOf(PeerIndex member) const {
+  return static_cast<size_t>(std::ranges::find(coordination_.placement.replicas, member) -
+                             coordination_.placement.replicas.begin());
 }
 
 bool PutOp::Settle(OpContext& context, size_t place, Replica state) {
@@ -153,8 +154,8 @@ bool PutOp::Settle(OpContext& context, size_t place, Replica state) {
 }
 
 bool PutOp::Progress(OpContext& context) {
-  const auto asked =
-      std::ranges::count(std::span(states_).first(coordination_.replicas.size()), Replica::kAsked);
+  const auto asked = std::ranges::count(
+      std::span(states_).first(coordination_.placement.replicas.size()), Replica::kAsked);
   if (outcome_ == Outcome::kOpen && acked_ >= needed()) {
     outcome_ = Outcome::kDone;
     AnswerAll(context, std::nullopt);

@@ -40,8 +40,8 @@ class PutOp {
   void AddOrigin(const Origin& origin) { more_origins_.push_back(origin); }
 
   bool OnStore(OpContext& context, storage::StoreResult result);
-  bool OnWriteReply(OpContext& context, ring::MemberIndex from, const wire::WriteReply& reply);
-  bool OnPeerDown(OpContext& context, ring::MemberIndex peer);
+  bool OnWriteReply(OpContext& context, PeerIndex from, const wire::WriteReply& reply);
+  bool OnPeerDown(OpContext& context, PeerIndex peer);
   bool OnTick(OpContext& context);
 
   Outcome outcome() const { return outcome_; }
@@ -58,7 +58,7 @@ class PutOp {
   // before.
   bool NotDone(OpContext& context, Error error);
   void Replicate(OpContext& context, const std::string& record);
-  size_t PlaceOf(ring::MemberIndex member) const;
+  size_t PlaceOf(PeerIndex member) const;
   bool Settle(OpContext& context, size_t place, Replica state);
   bool Progress(OpContext& context);
   void AnswerAll(OpContext& context, const std::optional<Error>& error);
@@ -71,7 +71,7 @@ class PutOp {
   uint8_t acked_ = 0;
   Outcome outcome_ = Outcome::kOpen;
   MonotonicTime sent_at_;
-  std::array<Replica, ring::kWalkMax> states_{};  // by place in the preference list
+  std::array<Replica, Placement::kPlacesMax> states_{};  // by place in the preference list
 };
 
 }  // namespace eddy::node

@@ -5,8 +5,7 @@
 
 namespace eddy::node {
 
-ServedRead::ServedRead(OpContext& context, uint64_t op, ring::MemberIndex from,
-                       wire::ReadRequest request)
+ServedRead::ServedRead(OpContext& context, uint64_t op, PeerIndex from, wire::ReadRequest request)
     : from_(from),
       their_op_(request.op),
       have_(request.have),
@@ -34,7 +33,7 @@ bool ServedRead::OnStore(OpContext& context, storage::StoreResult result) {
   return true;
 }
 
-ServedWrite::ServedWrite(OpContext& context, uint64_t op, ring::MemberIndex from,
+ServedWrite::ServedWrite(OpContext& context, uint64_t op, PeerIndex from,
                          wire::WriteRequest request)
     : from_(from), their_op_(request.op) {
   context.counters.Add(Count::kReplicaWrites);
@@ -53,7 +52,7 @@ bool ServedWrite::OnStore(OpContext& context, storage::StoreResult result) {
   return true;
 }
 
-ServedLease::ServedLease(OpContext& context, uint64_t op, ring::MemberIndex from,
+ServedLease::ServedLease(OpContext& context, uint64_t op, PeerIndex from,
                          const wire::LeaseAnnouncement& announced)
     : from_(from), their_op_(announced.op) {
   context.effects.verbs.push_back(

@@ -10,11 +10,11 @@ namespace eddy::node {
 
 class ServedRead {
  public:
-  ServedRead(OpContext& context, uint64_t op, ring::MemberIndex from, wire::ReadRequest request);
+  ServedRead(OpContext& context, uint64_t op, PeerIndex from, wire::ReadRequest request);
   bool OnStore(OpContext& context, storage::StoreResult result);
 
  private:
-  ring::MemberIndex from_;
+  PeerIndex from_;
   uint64_t their_op_;
   std::optional<Digest> have_;
   MonotonicTime deadline_;
@@ -22,22 +22,22 @@ class ServedRead {
 
 class ServedWrite {
  public:
-  ServedWrite(OpContext& context, uint64_t op, ring::MemberIndex from, wire::WriteRequest request);
+  ServedWrite(OpContext& context, uint64_t op, PeerIndex from, wire::WriteRequest request);
   bool OnStore(OpContext& context, storage::StoreResult result);
 
  private:
-  ring::MemberIndex from_;
+  PeerIndex from_;
   uint64_t their_op_;
 };
 
 class ServedLease {
  public:
-  ServedLease(OpContext& context, uint64_t op, ring::MemberIndex from,
+  ServedLease(OpContext& context, uint64_t op, PeerIndex from,
               const wire::LeaseAnnouncement& announced);
   bool OnStore(OpContext& context, const storage::StoreResult& result);
 
  private:
-  ring::MemberIndex from_;
+  PeerIndex from_;
   uint64_t their_op_;
 };
 
