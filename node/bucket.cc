@@ -38,11 +38,18 @@ Result<Quorum> ResolveQuorum(const BucketProperties& properties, const wire::Quo
   Quorum quorum;
   const uint8_t n = request.n.value_or(properties.n);
   if (auto ok = CheckFigure("n", n, 1, "the limit", 16); !ok) return std::unexpected(ok.error());
+  if (n != properties.n) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("n = {} is not the bucket's {}: how many replicas a key has is a "
+                            "property of its bucket; leave n out",
+                            n, properties.n));
+  }
   quorum.n = static_cast<uint8_t>(std::min<size_t>(n, members));
   quorum.r = FigureOrMajority(request.r, properties.r, quorum.n);
   quorum.w = FigureOrMajority(request.w, properties.w, quorum.n);
   quorum.pr = request.pr.value_or(properties.pr);
   quorum.pw = request.pw.value_or(properties.pw);
+  quorum.sloppy = request.sloppy.value_or(properties.sloppy);
   for (const auto& checked :
        {CheckFigure("r", quorum.r, 1, "n", n), CheckFigure("w", quorum.w, 1, "n", n),
         CheckFigure("pr", quorum.pr, 0, "n", n), CheckFigure("pw", quorum.pw, 0, "n", n)}) {

@@ -27,6 +27,8 @@ struct BucketProperties {
   std::optional<uint8_t> w;  // likewise
   uint8_t pr = 0;
   uint8_t pw = 0;
+  // Whether stand-ins count towards r and w while owners cannot be reached (Dynamo, section 4.6).
+  bool sloppy = true;
   Conflict conflict = Conflict::kSiblings;
   std::chrono::milliseconds ttl{0};               // zero: for ever
   std::optional<storage::Durability> durability;  // the node's where not given
@@ -39,10 +41,12 @@ struct Quorum {
   uint8_t w = 0;
   uint8_t pr = 0;
   uint8_t pw = 0;
+  bool sloppy = true;
 };
 
-// kInvalidArgument for a combination that can never be met, such as r > n; the text names the two
-// figures. A cluster of fewer than n members has fewer replicas, and majorities are of those it
+// kInvalidArgument for a combination that can never be met, such as r > n, and for any n but the
+// bucket's own: it says where a key lives, and no request can. The text names the two figures. A
+// cluster of fewer than n members has fewer replicas, and majorities are of those it
 // has; a figure that was asked for in so many words is not lowered.
 [[nodiscard]] Result<Quorum> ResolveQuorum(const BucketProperties& properties,
                                            const wire::QuorumOptions& request, size_t members);

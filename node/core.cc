@@ -32,9 +32,11 @@ Node::Core::Core(NodeOptions options, BucketTable buckets, ring::Layout layout,
       buckets_(std::move(buckets)),
       random_(random),
       operations_(options_.operations_max, static_cast<uint32_t>(random_.Next())),
+      budget_(options_.background),
       recent_(options_.recent_requests_max),
       announcement_(random_.Next()),
       witnessed_(std::move(identity.witnessed)) {
+  for (const NodeId owner : identity.hint_owners) hints.Note(owner);
   for (const PeerIndex member : topology.others()) witnesses_.emplace(member, Witness());
 }
 
@@ -86,12 +88,19 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
                             : std::min(request.deadline, options_.deadline_max);
   const MonotonicTime deadline = now.monotonic + wait;
   const uint64_t op = operations_.NextId();
-  if (!placed->placement.IsReplica(kSelf)) {
-    if (origin.forwarder) {
+  const Placement& placement = placed->placement;
+  if (!placement.IsReplica(kSelf)) {
+    const bool may_stand_in = placed->quorum.sloppy && placement.IsStandIn(kSelf);
+    const bool alone = std::ranges::none_of(placement.replicas,
+                                            [&](PeerIndex peer) { return peers.Reachable(peer); });
+    if (origin.forwarder && !may_stand_in) {
       return refuse({Code::kUnavailable, "nothing done: not a replica of this key"});
     }
-    return Start(op, ForwardOp(op, origin, std::move(request), deadline, placed->placement),
-                 [&](ForwardOp& forward) { return forward.Begin(context); });
+    if (!origin.forwarder && !(may_stand_in && alone)) {
+      return Start(
+          op, ForwardOp(op, origin, std::move(request), deadline, placement, placed->quorum.sloppy),
+          [&](ForwardOp& forward) { return forward.Begin(context); });
+    }
   }
   Coordination coordination{
       .op = op,
@@ -133,10 +142,11 @@ bool Node::Core::RecogniseRetry(OpContext& context, const Coordination& coordina
       std::get<PutOp>(*operations_.Find(recent->op)).AddOrigin(coordination.origin);
       break;
     case RecentWrite::State::kDone:
-      Answer(
-          context, coordination.origin,
-          wire::ClientReply{
-              .needed = recent->needed, .answered = recent->answered, .context = recent->context});
+      Answer(context, coordination.origin,
+             wire::ClientReply{.needed = recent->needed,
+                               .answered = recent->answered,
+                               .primaries = recent->primaries,
+                               .context = recent->context});
       break;
     case RecentWrite::State::kUnknown: {
       const lattice::Dot dot = recent->dot;
@@ -233,9 +243,13 @@ void Node::Core::RememberOutcome(const PutOp& op) {
       recent->state = RecentWrite::State::kUnknown;
       break;
     case PutOp::Outcome::kDone:
-      *recent = RecentWrite{
-          RecentWrite::State::kDone, recent->op, recent->dot, op.needed(), op.answered(),
-          op.shown_context()};
+      *recent = RecentWrite{RecentWrite::State::kDone,
+                            recent->op,
+                            recent->dot,
+                            op.needed(),
+                            op.answered(),
+                            op.primaries(),
+                            op.shown_context()};
   }
 }
 
@@ -252,8 +266,24 @@ void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
   std::visit([&](auto& body) { Handle(context, *peer, std::move(body)); }, message);
 }
 
+// Hints are kept for members alone, so there are no more owners of hints than members.
+bool Node::Core::MayBeHintedFor(NodeId owner) const {
+  if (owner.IsNone()) return true;
+  const auto peer = peers.Find(owner);
+  return peer && topology.IsMember(*peer);
+}
+
+// For whom a read of this replica must look into the hints as well.
+std::vector<NodeId> Node::Core::HintOwnersOf(const OpContext& context,
+                                             const storage::RecordKey& key) const {
+  if (hints.empty()) return {};
+  const auto placed = topology.Place(ring::Token{key.token}, buckets_.Find(key.bucket), {});
+  return placed ? context.HintOwners(placed->placement) : std::vector<NodeId>();
+}
+
 void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ReadRequest request) {
-  if (!storage::DecodeKey(request.key)) {
+  const auto key = storage::DecodeKey(request.key);
+  if (!key) {
     counters.Add(Count::kRefusedMalformed);
   } else if (request.budget <= Duration{}) {
     counters.Add(Count::kDroppedTooLate);
@@ -265,12 +295,15 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ReadRequest re
                                        .record = {}});
   } else {
     const uint64_t op = operations_.NextId();
-    operations_.Insert(ServedRead(context, op, from, std::move(request)));
+    std::vector<NodeId> hint_owners = HintOwnersOf(context, *key);
+    operations_.Insert(ServedRead(context, op, from, std::move(request), std::move(hint_owners)));
   }
 }
 
 void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest request) {
-  if (!storage::DecodeKey(request.key) || !IsDurability(request.durability)) {
+  if (request.hint_for == id()) request.hint_for = {};
+  if (!storage::DecodeKey(request.key) || !IsDurability(request.durability) ||
+      !MayBeHintedFor(request.hint_for)) {
     counters.Add(Count::kRefusedMalformed);
   } else if (request.budget <= Duration{}) {
     counters.Add(Count::kDroppedTooLate);
@@ -292,6 +325,11 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::WriteRep
   Operation* operation = operations_.Find(reply.op);
   if (operation != nullptr && std::holds_alternative<GetOp>(*operation)) {
     With<GetOp>(reply.op, [&](GetOp& op) { return op.OnWriteReply(context, from, reply); });
+  } else if (operation != nullptr && std::holds_alternative<HintRow>(*operation)) {
+    With<HintRow>(reply.op, [&](HintRow& row) {
+      return row.to == from && delivery_.OnWriteReply(context, budget_, reply.op, row, reply);
+    });
+    DeliverHints(context);
   } else {
     With<PutOp>(reply.op, [&](PutOp& op) { return op.OnWriteReply(context, from, reply); });
   }
@@ -347,6 +385,7 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::LeaseAns
 
 void Node::Core::Complete(Now now, storage::StoreResult result) {
   OpContext context = Context(now);
+  if (result.hint_owner) hints.Note(*result.hint_owner);
   bool lost_actor = false;
   if (!result.record) {
     const Code code = result.record.error().code;
@@ -381,8 +420,13 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
       ended = write->OnStore(context, std::move(result));
     } else if (auto* witness = std::get_if<ServedLease>(operation)) {
       ended = witness->OnStore(context, result);
+    } else if (const auto* scan = std::get_if<HintScan>(operation)) {
+      ended = delivery_.OnScanned(context, *scan, std::move(result));
+    } else if (const auto* hint = std::get_if<HintRow>(operation)) {
+      ended = delivery_.OnRemoved(context, budget_, *hint, result.record && result.record->empty());
     }
     if (ended) operations_.Erase(id);
+    DeliverHints(context);
   }
   if (lost_actor) LoseActor(context);
 }
@@ -404,6 +448,9 @@ void Node::Core::PeerDown(Now now, PeerIndex peer) {
     if (auto* forward = std::get_if<ForwardOp>(&operation)) {
       return forward->OnPeerDown(context, peer);
     }
+    if (const auto* row = std::get_if<HintRow>(&operation)) {
+      return delivery_.OnPeerDown(context, budget_, *row, peer);
+    }
     if (auto* put = std::get_if<PutOp>(&operation)) {
       const bool ended = put->OnPeerDown(context, peer);
       RememberOutcome(*put);
@@ -419,6 +466,9 @@ void Node::Core::Tick(Now now) {
   operations_.EraseIf([&](Operation& operation) {
     if (auto* get = std::get_if<GetOp>(&operation)) return get->OnTick(context);
     if (auto* forward = std::get_if<ForwardOp>(&operation)) return forward->OnTick(context);
+    if (const auto* row = std::get_if<HintRow>(&operation)) {
+      return delivery_.OnTick(context, budget_, *row);
+    }
     if (auto* put = std::get_if<PutOp>(&operation)) {
       const bool ended = put->OnTick(context);
       RememberOutcome(*put);
@@ -427,11 +477,42 @@ void Node::Core::Tick(Now now) {
     return false;
   });
   RenewLease(context);
+  budget_.Tick(now.monotonic);
+  DeliverHints(context);
   for (const auto& [member, witness] : witnesses_) {
     const bool due = !witness.granted && now.monotonic >= witness.announced_at + kAnnounceEvery;
     if (due && peers.Reachable(member)) AnnounceLease(context, member);
   }
   ConfirmLease(now);
+}
+
+// --- Hints
+
+void Node::Core::DeliverHints(OpContext& context) {
+  if (!confirmed_ || hints.empty()) return;
+  while (!operations_.full()) {
+    auto start = delivery_.Next(context, budget_);
+    if (!start) return;
+    const uint64_t op = operations_.NextId();
+    if (const auto* scan = std::get_if<HintScan>(&start->operation)) {
+      context.effects.verbs.push_back(
+          storage::StoreVerb{.id = op,
+                             .key = std::move(start->from),
+                             .action = storage::ScanVerb{.rows_max = HintDelivery::kPageRows,
+                                                         .bytes_max = HintDelivery::kPageBytes},
+                             .hint_owner = scan->owner});
+      operations_.Insert(*scan);
+      continue;
+    }
+    auto& row = std::get<HintRow>(start->operation);
+    context.Send(row.to,
+                 wire::WriteRequest{.op = op,
+                                    .key = row.key,
+                                    .record = std::move(start->record),
+                                    .durability = static_cast<uint8_t>(storage::Durability::kSync),
+                                    .budget = HintDelivery::kRowMax});
+    operations_.Insert(std::move(row));
+  }
 }
 
 // --- The lease

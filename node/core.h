@@ -9,8 +9,11 @@
 
 #include "base/hybrid_clock.h"
 #include "node/actor_lease.h"
+#include "node/background_budget.h"
 #include "node/forward_op.h"
 #include "node/get_op.h"
+#include "node/hint_book.h"
+#include "node/hint_delivery.h"
 #include "node/node.h"
 #include "node/operation.h"
 #include "node/operation_table.h"
@@ -18,6 +21,7 @@
 #include "node/recent_requests.h"
 #include "node/served_op.h"
 #include "node/topology.h"
+#include "storage/key.h"
 
 namespace eddy::node {
 
@@ -39,6 +43,7 @@ class Node::Core {
   NodeCounters counters;
   Peers peers;
   Topology topology;
+  HintBook hints;
   ActorLease lease;
 
   size_t operations() const { return operations_.size(); }
@@ -49,8 +54,8 @@ class Node::Core {
   struct LeaseRow {
     storage::Lease lease;
   };
-  using Operation =
-      std::variant<GetOp, PutOp, ForwardOp, ServedRead, ServedWrite, ServedLease, LeaseRow>;
+  using Operation = std::variant<GetOp, PutOp, ForwardOp, ServedRead, ServedWrite, ServedLease,
+                                 LeaseRow, HintScan, HintRow>;
 
   // What a member has said of our lease.
   struct Witness {
@@ -61,7 +66,9 @@ class Node::Core {
   static constexpr Duration kAnnounceEvery = std::chrono::milliseconds(250);
   static constexpr size_t kWitnessedMax = 4096;
 
-  OpContext Context(Now now) { return OpContext{now, options_, peers, counters, clock_, effects}; }
+  OpContext Context(Now now) {
+    return OpContext{now, options_, peers, counters, clock_, hints, effects};
+  }
 
   void Handle(OpContext& context, PeerIndex from, wire::ReadRequest request);
   void Handle(OpContext& context, PeerIndex from, wire::ReadReply reply);
@@ -89,6 +96,10 @@ class Node::Core {
   // After any handler of a write: what retries will be told.
   void RememberOutcome(const PutOp& op);
 
+  bool MayBeHintedFor(NodeId owner) const;
+  std::vector<NodeId> HintOwnersOf(const OpContext& context, const storage::RecordKey& key) const;
+
+  void DeliverHints(OpContext& context);
   void RenewLease(OpContext& context);
   void AnnounceLease(OpContext& context, PeerIndex to);
   void AnnounceLeaseToAll(OpContext& context);
@@ -101,6 +112,8 @@ class Node::Core {
   HybridClock clock_;
 
   OperationTable<Operation> operations_;
+  BackgroundBudget budget_;
+  HintDelivery delivery_;
   RecentRequests recent_;
 
   // Our lease as the other members see it.

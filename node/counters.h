@@ -32,9 +32,13 @@ enum class Count : uint8_t {
   kLeasesGranted,
   kLeasesRefused,
   kActorsTaken,
+  kHintsSent,
+  kHintsKept,
+  kHintsDelivered,
+  kHintsCorrupt,
 };
 
-inline constexpr std::array<std::string_view, 23> kCountNames = {
+inline constexpr std::array<std::string_view, 27> kCountNames = {
     "gets",           "puts",
     "deletes",        "forwards",
     "not_done",       "unknown_outcomes",
@@ -46,7 +50,9 @@ inline constexpr std::array<std::string_view, 23> kCountNames = {
     "refused_busy",   "refused_malformed",
     "store_errors",   "histories_begun",
     "leases_granted", "leases_refused",
-    "actors_taken",
+    "actors_taken",   "hints_sent",
+    "hints_kept",     "hints_delivered",
+    "hints_corrupt",
 };
 
 class NodeCounters {

@@ -5,22 +5,24 @@
 namespace eddy::node {
 
 ForwardOp::ForwardOp(uint64_t op, Origin origin, wire::ClientRequest request,
-                     MonotonicTime deadline, const Placement& placement)
-    : op_(op),
-      origin_(origin),
-      request_(std::move(request)),
-      deadline_(deadline),
-      placement_(placement) {}
+                     MonotonicTime deadline, const Placement& placement, bool sloppy)
+    : op_(op), origin_(origin), request_(std::move(request)), deadline_(deadline) {
+  for (const PeerIndex peer : placement.replicas) candidates_.push_back(peer);
+  if (!sloppy) return;
+  for (const PeerIndex peer : placement.stand_ins) {
+    if (peer != kSelf) candidates_.push_back(peer);
+  }
+}
 
 bool ForwardOp::TryNext(OpContext& context) {
   const auto untried = [&](PeerIndex member) {
     return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
   };
-  auto next = std::ranges::find_if(placement_.replicas, [&](PeerIndex member) {
+  auto next = std::ranges::find_if(candidates_, [&](PeerIndex member) {
     return untried(member) && !context.peers.Silent(member);
   });
-  if (next == placement_.replicas.end()) next = std::ranges::find_if(placement_.replicas, untried);
-  if (next == placement_.replicas.end()) {
+  if (next == candidates_.end()) next = std::ranges::find_if(candidates_, untried);
+  if (next == candidates_.end()) {
     return GiveUp(context, Error{Code::kUnavailable,
                                  "nothing done: no replica of this key can be reached from this "
                                  "node; try another node"});
@@ -37,7 +39,7 @@ bool ForwardOp::OnForwardReply(OpContext& context, PeerIndex from, wire::Forward
   if (from != tried_.back()) return false;
   const auto& error = reply.reply.error;
   const bool not_done = error && (error->code == Code::kUnavailable || error->code == Code::kBusy);
-  const bool others = std::ranges::any_of(placement_.replicas, [&](PeerIndex member) {
+  const bool others = std::ranges::any_of(candidates_, [&](PeerIndex member) {
     return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
   });
   if (not_done && others) return TryNext(context);

@@ -1,5 +1,6 @@
 // A request that reached a node which is no replica of its key: it is handed to one that is
-// (Dynamo, section 5), which coordinates it. A replica that is known not to have done it is
+// (Dynamo, section 5), or, when none can be reached, to one that stands in; that one coordinates
+// it. A replica that is known not to have done it is
 // followed by the next; a write whose replica fell silent is not tried elsewhere, since that could
 // make two dots of one request.
 #pragma once
@@ -14,7 +15,7 @@ namespace eddy::node {
 class ForwardOp {
  public:
   ForwardOp(uint64_t op, Origin origin, wire::ClientRequest request, MonotonicTime deadline,
-            const Placement& placement);
+            const Placement& placement, bool sloppy);
 
   // True from any of these: the operation has ended.
   bool Begin(OpContext& context) { return TryNext(context); }
@@ -30,7 +31,8 @@ class ForwardOp {
   Origin origin_;
   wire::ClientRequest request_;
   MonotonicTime deadline_;
-  Placement placement_;
+  // The owners, then their stand-ins if those may act.
+  InlineVector<PeerIndex, Placement::kPlacesMax + ring::kWalkMax> candidates_;
   std::vector<PeerIndex> tried_;  // the last of them is asked now
 };
 

@@ -10,10 +10,18 @@
 namespace eddy::node {
 
 GetOp::GetOp(Coordination coordination, bool all_siblings)
-    : coordination_(std::move(coordination)), all_siblings_(all_siblings) {}
+    : coordination_(std::move(coordination)), all_siblings_(all_siblings) {
+  const Placement& placement = coordination_.placement;
+  for (size_t place = 0; place < placement.readers; ++place) {
+    candidates_.push_back(placement.replicas[place]);
+  }
+  if (!coordination_.quorum.sloppy) return;
+  for (const PeerIndex peer : placement.stand_ins) candidates_.push_back(peer);
+}
 
 bool GetOp::Begin(OpContext& context) {
   context.counters.Add(Count::kGets);
+  if (!IsOwner(PlaceOf(kSelf))) return Progress(context);
   Ask(context, PlaceOf(kSelf));
   return false;
 }
@@ -35,7 +43,7 @@ bool GetOp::OnStore(OpContext& context, storage::StoreResult result) {
 
 bool GetOp::OnReadReply(OpContext& context, PeerIndex from, wire::ReadReply reply) {
   const size_t place = PlaceOf(from);
-  if (place == coordination_.placement.replicas.size()) return false;
+  if (place == candidates_.size()) return false;
   Replica& replica = replicas_[place];
   if (replica.state != State::kAsked) return false;
   context.peers.Answered(from, context.now.monotonic - replica.asked_at);
@@ -51,15 +59,14 @@ bool GetOp::OnReadReply(OpContext& context, PeerIndex from, wire::ReadReply repl
 
 bool GetOp::OnWriteReply(OpContext& context, PeerIndex from, const wire::WriteReply& reply) {
   const size_t place = PlaceOf(from);
-  if (place == coordination_.placement.replicas.size() || !replicas_[place].writing_back)
-    return false;
+  if (place == candidates_.size() || !replicas_[place].writing_back) return false;
   WrittenBack(place, !reply.error);
   return Progress(context);
 }
 
 bool GetOp::OnPeerDown(OpContext& context, PeerIndex peer) {
   const size_t place = PlaceOf(peer);
-  if (place == coordination_.placement.replicas.size()) return false;
+  if (place == candidates_.size()) return false;
   Replica& replica = replicas_[place];
   if (replica.state == State::kAsked) replica.state = State::kFailed;
   if (replica.writing_back) WrittenBack(place, false);
@@ -79,13 +86,13 @@ bool GetOp::OnTick(OpContext& context) {
     return true;
   }
   if (phase_ != Phase::kReading || context.now.monotonic < hedge_at_) return false;
-  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
-    const PeerIndex member = coordination_.placement.replicas[place];
+  for (size_t place = 0; place < candidates_.size(); ++place) {
+    const PeerIndex member = candidates_[place];
     if (replicas_[place].state == State::kAsked && member != kSelf) {
       context.peers.LeftUnanswered(member);
     }
   }
-  if (const auto next = NextToAsk(context)) {
+  if (const auto next = NextToAsk(context, false)) {
     context.counters.Add(Count::kHedges);
     Ask(context, *next);
   }
@@ -101,51 +108,77 @@ void GetOp::WrittenBack(size_t place, bool done) {
   if (!done) replica.state = State::kFailed;
 }
 
-size_t GetOp::PlaceOf(PeerIndex member) const {
-  return static_cast<size_t>(std::ranges::find(coordination_.placement.replicas, member) -
-                             coordination_.placement.replicas.begin());
-}
-
-size_t GetOp::CountOf(State state) const {
-  return static_cast<size_t>(std::ranges::count(
-      std::span(replicas_).first(coordination_.placement.replicas.size()), state, &Replica::state));
+size_t GetOp::CountOf(State state, size_t places) const {
+  return static_cast<size_t>(
+      std::ranges::count(std::span(replicas_).first(places), state, &Replica::state));
 }
 
 size_t GetOp::HoldersOfJoin() const {
-  return static_cast<size_t>(
-      std::ranges::count_if(std::span(replicas_).first(coordination_.placement.replicas.size()),
-                            [&](const Replica& replica) {
-                              return replica.state == State::kAnswered && replica.holds == digest_;
-                            }));
+  return static_cast<size_t>(std::ranges::count_if(
+      std::span(replicas_).first(candidates_.size()), [&](const Replica& replica) {
+        return replica.state == State::kAnswered && replica.holds == digest_;
+      }));
 }
 
-std::optional<size_t> GetOp::NextToAsk(const OpContext& context) const {
-  std::optional<size_t> best;
-  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
-    const PeerIndex member = coordination_.placement.replicas[place];
-    if (replicas_[place].state != State::kIdle || !context.peers.Reachable(member)) continue;
-    // In the order of the preference list, those who answer before those who have fallen silent.
-    if (!context.peers.Silent(member)) return place;
-    if (!best) best = place;
+std::optional<size_t> GetOp::NextToAsk(const OpContext& context, bool owners_only) const {
+  std::optional<size_t> silent;
+  // Some owner answers, or may yet. A stand-in that holds nothing would only dilute the quorum.
+  bool owners_to_hope_for = false;
+  for (size_t place = 0; place < candidates_.size(); ++place) {
+    const PeerIndex peer = candidates_[place];
+    const State state = replicas_[place].state;
+    if (IsOwner(place)) {
+      owners_to_hope_for |= state == State::kAsked && !context.peers.Silent(peer);
+    } else if (owners_only || owners_to_hope_for) {
+      break;
+    }
+    if (state != State::kIdle || !context.peers.Reachable(peer)) continue;
+    // In the order of the walk, those who answer before those who have fallen silent.
+    if (!context.peers.Silent(peer)) return place;
+    if (!silent) silent = place;
   }
-  return best;
+  return silent;
+}
+
+bool GetOp::AskEnough(OpContext& context) {
+  const auto under_way = [&](size_t places) {
+    return CountOf(State::kAnswered, places) + CountOf(State::kAsked, places);
+  };
+  const size_t owners = coordination_.placement.readers;
+  while (under_way(owners) < coordination_.quorum.pr ||
+         under_way(candidates_.size()) < coordination_.quorum.r) {
+    const auto next = NextToAsk(context, under_way(owners) < coordination_.quorum.pr);
+    if (!next) return false;
+    Ask(context, *next);
+  }
+  return true;
+}
+
+PeerIndex GetOp::OwnerBehind() const {
+  // Not one of those that have answered: it will hold the join itself, so a hint for it adds none.
+  for (size_t place = 0; IsOwner(place); ++place) {
+    if (replicas_[place].state != State::kAnswered) return candidates_[place];
+  }
+  return candidates_[0];
 }
 
 void GetOp::Ask(OpContext& context, size_t place) {
   Replica& replica = replicas_[place];
   replica.state = State::kAsked;
   replica.asked_at = context.now.monotonic;
-  if (coordination_.placement.replicas[place] == kSelf) {
-    context.effects.verbs.push_back(storage::StoreVerb{.id = coordination_.op,
-                                                       .key = coordination_.key,
-                                                       .durability = coordination_.durability,
-                                                       .action = storage::ReadVerb{}});
+  if (candidates_[place] == kSelf) {
+    context.effects.verbs.push_back(storage::StoreVerb{
+        .id = coordination_.op,
+        .key = coordination_.key,
+        .durability = coordination_.durability,
+        .action = storage::ReadVerb{context.HintOwners(coordination_.placement)}});
     hedge_at_ = context.now.monotonic + context.options.hedge_max;
     return;
   }
   std::optional<Digest> have;
-  if (replicas_[PlaceOf(kSelf)].state == State::kAnswered) have = said_;
-  context.Send(coordination_.placement.replicas[place],
+  const size_t self = PlaceOf(kSelf);
+  if (self < candidates_.size() && replicas_[self].state == State::kAnswered) have = said_;
+  context.Send(candidates_[place],
                wire::ReadRequest{.op = coordination_.op,
                                  .key = coordination_.key,
                                  .have = have,
@@ -155,9 +188,9 @@ void GetOp::Ask(OpContext& context, size_t place) {
 
 Duration GetOp::HedgeAfter(const OpContext& context) const {
   Duration slowest{};
-  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
+  for (size_t place = 0; place < candidates_.size(); ++place) {
     if (replicas_[place].state != State::kAsked) continue;
-    slowest = std::max(slowest, context.peers.AnswerTime(coordination_.placement.replicas[place]));
+    slowest = std::max(slowest, context.peers.AnswerTime(candidates_[place]));
   }
   return std::clamp(slowest * 4, context.options.hedge_min, context.options.hedge_max);
 }
@@ -181,7 +214,7 @@ bool GetOp::Take(size_t place, std::string record) {
 }
 
 void GetOp::RepairAllBehind(OpContext& context, bool wait) {
-  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
+  for (size_t place = 0; place < candidates_.size(); ++place) {
     const Replica& replica = replicas_[place];
     const bool behind =
         replica.state == State::kAnswered && !replica.writing_back && replica.holds != digest_;
@@ -198,39 +231,43 @@ void GetOp::Repair(OpContext& context, size_t place, bool wait) {
   // difference again.
   if (!wait) replica.holds = digest_;
   const uint64_t op = wait ? coordination_.op : 0;
-  const PeerIndex member = coordination_.placement.replicas[place];
+  const PeerIndex member = candidates_[place];
   if (member == kSelf) {
-    context.effects.verbs.push_back(storage::StoreVerb{.id = op,
-                                                       .key = coordination_.key,
-                                                       .durability = coordination_.durability,
-                                                       .action = storage::JoinVerb{encoded_}});
-  } else {
-    context.Send(member,
-                 wire::WriteRequest{.op = op,
-                                    .key = coordination_.key,
-                                    .record = encoded_,
-                                    .durability = static_cast<uint8_t>(coordination_.durability),
-                                    .budget = context.options.deadline_max});
+    storage::StoreVerb verb{.id = op,
+                            .key = coordination_.key,
+                            .durability = coordination_.durability,
+                            .action = storage::JoinVerb{encoded_}};
+    if (!IsOwner(place)) context.HintHere(OwnerBehind(), &verb);
+    context.effects.verbs.push_back(std::move(verb));
+    return;
   }
+  const NodeId hint_for = IsOwner(place) ? NodeId{} : context.peers.IdOf(OwnerBehind());
+  context.Send(member,
+               wire::WriteRequest{.op = op,
+                                  .key = coordination_.key,
+                                  .record = encoded_,
+                                  .durability = static_cast<uint8_t>(coordination_.durability),
+                                  .budget = context.options.deadline_max,
+                                  .hint_for = hint_for});
 }
 
 bool GetOp::Progress(OpContext& context) {
   const size_t needed = coordination_.quorum.r;
   if (phase_ == Phase::kReading) {
-    while (CountOf(State::kAnswered) + CountOf(State::kAsked) < needed) {
-      const auto next = NextToAsk(context);
-      if (!next) {
-        AnswerWith(context,
-                   Error{Code::kUnavailable,
-                         fmt::format("r = {} replicas are needed, {} answered and no other of {} "
-                                     "can be reached; start the others or ask for a smaller r",
-                                     needed, CountOf(State::kAnswered),
-                                     coordination_.placement.replicas.size())});
-        return true;
-      }
-      Ask(context, *next);
+    if (!AskEnough(context)) {
+      AnswerWith(context,
+                 Error{Code::kUnavailable,
+                       fmt::format("r = {} (pr = {}) replicas are needed, {} answered ({} of them "
+                                   "owners) and no other of {} can be reached; start the others "
+                                   "or ask for a smaller r",
+                                   needed, coordination_.quorum.pr, CountOf(State::kAnswered),
+                                   OwnersOf(State::kAnswered), candidates_.size())});
+      return true;
     }
-    if (CountOf(State::kAnswered) < needed) return false;
+    if (CountOf(State::kAnswered) < needed ||
+        OwnersOf(State::kAnswered) < coordination_.quorum.pr) {
+      return false;
+    }
     if (HoldersOfJoin() < CountOf(State::kAnswered)) context.counters.Add(Count::kReadsDiverged);
     phase_ = Phase::kWritingBack;
   }
@@ -254,6 +291,7 @@ void GetOp::AnswerJoin(OpContext& context) {
   wire::ClientReply reply;
   reply.needed = coordination_.quorum.r;
   reply.answered = static_cast<uint8_t>(CountOf(State::kAnswered));
+  reply.primaries = static_cast<uint8_t>(OwnersOf(State::kAnswered));
   reply.context =
       wire::EncodeContextToken(join_->context(), coordination_.bucket, coordination_.client_key);
   const auto show = [&](const lattice::Sibling& sibling) {

@@ -1,7 +1,8 @@
 // A read under way at its coordinator (Dynamo, section 4.5), with read repair (section 5).
 //
 //   Begin ── read here, and ask r - 1 others, saying what we hold
-//     │      one is slow: hedge to one more; one fails: ask the next; no more to ask: not done
+//     │      one is slow: hedge to one more; one fails: ask the next, and where too few owners can
+//     │      be reached, those who stand in for them; no more to ask: not done
 //     ▼
 //   r answered ── all the same ──────────────────────────────────────────▶ answer
 //     └── they differ ── write the join back until r replicas hold it ───▶ answer
@@ -13,6 +14,7 @@
 // died half-way. A read with r = 1 makes no such promise and repairs afterwards only.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -49,11 +51,20 @@ class GetOp {
     Digest sent;   // of the join that it was sent last
   };
 
-  size_t PlaceOf(PeerIndex member) const;
-  size_t CountOf(State state) const;
+  size_t PlaceOf(PeerIndex peer) const {
+    return static_cast<size_t>(std::ranges::find(candidates_, peer) - candidates_.begin());
+  }
+  bool IsOwner(size_t place) const { return place < coordination_.placement.readers; }
+  size_t CountOf(State state) const { return CountOf(state, candidates_.size()); }
+  size_t OwnersOf(State state) const { return CountOf(state, coordination_.placement.readers); }
+  size_t CountOf(State state, size_t places) const;
   size_t HoldersOfJoin() const;
-  // The best replica not asked yet that can be reached; nullopt if there is none.
-  std::optional<size_t> NextToAsk(const OpContext& context) const;
+  // The best candidate not asked yet that can be reached; nullopt if there is none.
+  std::optional<size_t> NextToAsk(const OpContext& context, bool owners_only) const;
+  // Asks until enough are under way. False: there are too few.
+  bool AskEnough(OpContext& context);
+  // The owner in whose stead a stand-in keeps what is written back to it.
+  PeerIndex OwnerBehind() const;
   void Ask(OpContext& context, size_t place);
   // What the replica at `place` holds: joins it. False if it cannot be decoded.
   bool Take(size_t place, std::string record);
@@ -69,7 +80,9 @@ class GetOp {
   Coordination coordination_;
   const bool all_siblings_;
   Phase phase_ = Phase::kReading;
-  std::array<Replica, ring::kWalkMax> replicas_{};  // by place in the preference list
+  // The preference list, then its stand-ins if they may count; a place in here is what follows.
+  InlineVector<PeerIndex, ring::kWalkMax> candidates_;
+  std::array<Replica, ring::kWalkMax> replicas_{};
   MonotonicTime hedge_at_;
 
   // What this node read here, and said to the others that it holds.

@@ -18,6 +18,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "node/background_budget.h"
 #include "node/bucket.h"
 #include "node/effects.h"
 #include "ring/layout.h"
@@ -33,6 +34,8 @@ struct NodeOptions {
   // When a read asks one more replica: four times the peer's usual answer time, within these.
   Duration hedge_min = std::chrono::milliseconds(5);
   Duration hedge_max = std::chrono::milliseconds(200);
+  // When a write gives an owner that was asked and says nothing a stand-in besides.
+  Duration stand_in_after = std::chrono::milliseconds(300);
   // How long a starting node waits for its peers to confirm its lease before it goes on without
   // them.
   Duration lease_wait = std::chrono::seconds(1);
@@ -40,6 +43,7 @@ struct NodeOptions {
   size_t recent_requests_max = 64 * 1024;  // remembered for retries
   size_t value_bytes_max = 16 * 1024 * 1024;
   storage::Durability durability = storage::Durability::kSync;
+  BackgroundBudget::Options background;
 };
 
 class Node {

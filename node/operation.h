@@ -14,11 +14,15 @@
 #include "node/bucket.h"
 #include "node/counters.h"
 #include "node/effects.h"
+#include "node/hint_book.h"
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/placement.h"
 
 namespace eddy::node {
+
+// The id of a verb whose result nobody waits for.
+inline constexpr uint64_t kNobodyWaits = 0;
 
 // What handlers may look at and act through; lives for one call.
 struct OpContext {
@@ -27,10 +31,28 @@ struct OpContext {
   Peers& peers;
   NodeCounters& counters;
   HybridClock& clock;
+  HintBook& hints;
   Effects& effects;
 
   void Send(PeerIndex to, wire::PeerMessage message) {
     effects.sends.push_back(node::Send{peers.IdOf(to), std::move(message)});
+  }
+  // Aims a verb at the hint row for this owner.
+  void HintHere(PeerIndex owner, storage::StoreVerb* verb) {
+    const NodeId id = peers.IdOf(owner);
+    counters.Add(Count::kHintsKept);
+    hints.Note(id);
+    verb->hint_owner = id;
+  }
+  // The owners of the key for whom there may be hints here: a read of this replica joins them in.
+  std::vector<NodeId> HintOwners(const Placement& placement) const {
+    std::vector<NodeId> owners;
+    if (hints.empty()) return owners;
+    for (const PeerIndex owner : placement.replicas) {
+      const NodeId id = peers.IdOf(owner);
+      if (hints.MayHold(id)) owners.push_back(id);
+    }
+    return owners;
   }
   // Never negative: what is left of a deadline that has passed is nothing.
   Duration Left(MonotonicTime deadline) const {

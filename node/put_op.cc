@@ -8,7 +8,12 @@
 
 namespace eddy::node {
 
-PutOp::PutOp(Coordination coordination) : coordination_(std::move(coordination)) {}
+PutOp::PutOp(Coordination coordination)
+    : coordination_(std::move(coordination)),
+      own_place_(placement().PlaceOf(kSelf)),
+      own_stands_in_(own_place_ == placement().replicas.size()) {
+  if (own_stands_in_) own_place_ = 0;
+}
 
 bool PutOp::BeginPut(OpContext& context, storage::PutVerb verb, std::string shown_context) {
   context.counters.Add(Count::kPuts);
@@ -23,24 +28,58 @@ bool PutOp::BeginDelete(OpContext& context, storage::DeleteVerb verb) {
 
 bool PutOp::BeginAgain(OpContext& context, lattice::Dot dot) {
   again_ = dot;
-  return Begin(context, storage::StoreVerb{.action = storage::ReadVerb{}});
+  return Begin(context,
+               storage::StoreVerb{.action = storage::ReadVerb{context.HintOwners(placement())}});
+}
+
+bool PutOp::Suffices(PlaceMask owners, PlaceMask stand_ins) const {
+  return placement().IsWriteQuorum(owners | stand_ins) &&
+         placement().Fewest(owners) >= coordination_.quorum.pw;
+}
+
+bool PutOp::CanSuffice(const OpContext& context) const {
+  PlaceMask owners = 0;
+  for (size_t place = 0; place < placement().replicas.size(); ++place) {
+    if (context.peers.Reachable(placement().replicas[place])) owners |= PlaceBit(place);
+  }
+  PlaceMask stand_ins = own_stands_in_ ? PlaceBit(own_place_) : 0;
+  if (!coordination_.quorum.sloppy) return Suffices(owners, stand_ins);
+  auto free = std::ranges::count_if(placement().stand_ins, [&](PeerIndex peer) {
+    return peer != kSelf && context.peers.Reachable(peer);
+  });
+  for (size_t place = 0; place < placement().replicas.size() && free > 0; ++place) {
+    if (((owners | stand_ins) & PlaceBit(place)) != 0) continue;
+    stand_ins |= PlaceBit(place);
+    --free;
+  }
+  return Suffices(owners, stand_ins);
 }
 
 bool PutOp::Begin(OpContext& context, storage::StoreVerb verb) {
-  const auto reachable = std::ranges::count_if(coordination_.placement.replicas, [&](PeerIndex m) {
-    return m == kSelf || context.peers.Reachable(m);
-  });
-  if (reachable < coordination_.quorum.w) {
+  if (!CanSuffice(context)) {
+    const auto reachable = std::ranges::count_if(
+        placement().replicas, [&](PeerIndex peer) { return context.peers.Reachable(peer); });
     return NotDone(
-        context, Error{Code::kUnavailable,
-                       fmt::format("w = {} replicas are needed, {} of {} can be reached; "
-                                   "start the others or ask for a smaller w",
-                                   needed(), reachable, coordination_.placement.replicas.size())});
+        context,
+        Error{Code::kUnavailable,
+              fmt::format("w = {} (pw = {}) replicas are needed; {} of {} owners can be reached{}; "
+                          "start the others or ask for a smaller w",
+                          needed(), coordination_.quorum.pw, reachable, placement().replicas.size(),
+                          coordination_.quorum.sloppy
+                              ? ", and too few nodes that could stand in for the others"
+                              : " (stand-ins are off)")});
   }
   verb.id = coordination_.op;
   verb.key = coordination_.key;
   verb.durability = coordination_.durability;
-  states_[PlaceOf(kSelf)] = Replica::kAsked;
+  if (own_stands_in_) {
+    const PeerIndex owner = placement().replicas[own_place_];
+    stand_ins_.asked |= PlaceBit(own_place_);
+    stand_in_at_[own_place_] = kSelf;
+    context.HintHere(owner, &verb);
+  } else {
+    owners_.asked |= PlaceBit(own_place_);
+  }
   context.effects.verbs.push_back(std::move(verb));
   return false;
 }
@@ -60,6 +99,10 @@ bool PutOp::NotDone(OpContext& context, Error error) {
 }
 
 bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
+  const auto settled = [&](bool acked) {
+    return own_stands_in_ ? StandInSettled(context, own_place_, acked)
+                          : OwnerSettled(context, own_place_, acked);
+  };
   if (!result.record) {
     if (!replicated_) {
       Error error = std::move(result.record.error());
@@ -67,120 +110,178 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
       if (!as_it_is) error.code = Code::kUnavailable;
       return NotDone(context, std::move(error));
     }
-    return Settle(context, PlaceOf(kSelf), Replica::kFailed);
+    return settled(false);
   }
-  if (result.stage == storage::Stage::kDurable) {
-    return Settle(context, PlaceOf(kSelf), Replica::kAcked);
-  }
+  if (result.stage == storage::Stage::kDurable) return settled(true);
   if (again_) {
     const auto record = storage::DecodeRecord(*result.record);
     if (!record || !record->context().Covers(*again_)) {
       return NotDone(context, Error{Code::kUnavailable, "this replica did not keep it"});
     }
     // Nothing changes here, but the result says when what is stored is durable.
-    context.effects.verbs.push_back(
-        storage::StoreVerb{.id = coordination_.op,
-                           .key = coordination_.key,
-                           .durability = coordination_.durability,
-                           .action = storage::JoinVerb{*result.record}});
+    storage::StoreVerb verb{.id = coordination_.op,
+                            .key = coordination_.key,
+                            .durability = coordination_.durability,
+                            .action = storage::JoinVerb{*result.record}};
+    if (own_stands_in_) context.HintHere(placement().replicas[own_place_], &verb);
+    context.effects.verbs.push_back(std::move(verb));
   }
-  Replicate(context, *result.record);
+  record_ = *std::move(result.record);
+  Replicate(context);
   return Progress(context);
 }
 
-void PutOp::Replicate(OpContext& context, const std::string& record) {
+void PutOp::Replicate(OpContext& context) {
   replicated_ = true;
   sent_at_ = context.now.monotonic;
-  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
-    const PeerIndex member = coordination_.placement.replicas[place];
-    if (member == kSelf) continue;
-    if (!context.peers.Reachable(member)) {
-      states_[place] = Replica::kFailed;
-      continue;
+  for (size_t place = 0; place < placement().replicas.size(); ++place) {
+    const PeerIndex owner = placement().replicas[place];
+    if (owner == kSelf) continue;
+    if (context.peers.Reachable(owner)) {
+      owners_.asked |= PlaceBit(place);
+      Ask(context, owner, coordination_.op, NodeId{});
+    } else if ((stand_ins_.asked & PlaceBit(place)) == 0) {
+      StandIn(context, place, true);
     }
-    states_[place] = Replica::kAsked;
-    context.Send(member,
-                 wire::WriteRequest{.op = coordination_.op,
-                                    .key = coordination_.key,
-                                    .record = record,
-                                    .durability = static_cast<uint8_t>(coordination_.durability),
-                                    .budget = context.Left(coordination_.deadline)});
   }
+}
+
+void PutOp::Ask(OpContext& context, PeerIndex peer, uint64_t op, NodeId hint_for) {
+  context.Send(peer, wire::WriteRequest{
+                         .op = op,
+                         .key = coordination_.key,
+                         .record = record_,
+                         .durability = static_cast<uint8_t>(coordination_.durability),
+                         .budget = op == 0 ? context.options.deadline_max
+                                           : context.Left(coordination_.deadline),
+                         .hint_for = hint_for,
+                     });
+}
+
+PeerIndex PutOp::NextStandIn(const OpContext& context) {
+  while (coordination_.quorum.sloppy && next_stand_in_ < placement().stand_ins.size()) {
+    const PeerIndex peer = placement().stand_ins[next_stand_in_++];
+    if (peer != kSelf && context.peers.Reachable(peer)) return peer;
+  }
+  return kSelf;
+}
+
+void PutOp::StandIn(OpContext& context, size_t place, bool count) {
+  if ((kept_here_ & PlaceBit(place)) != 0) return;
+  const PeerIndex owner = placement().replicas[place];
+  const PeerIndex peer = NextStandIn(context);
+  if (peer != kSelf) {
+    context.counters.Add(Count::kHintsSent);
+    if (count) {
+      stand_ins_.asked |= PlaceBit(place);
+      stand_in_at_[place] = peer;
+    }
+    Ask(context, peer, count ? coordination_.op : 0, context.peers.IdOf(owner));
+    return;
+  }
+  kept_here_ |= PlaceBit(place);
+  storage::StoreVerb verb{.id = kNobodyWaits,
+                          .key = coordination_.key,
+                          .durability = coordination_.durability,
+                          .action = storage::JoinVerb{record_}};
+  context.HintHere(owner, &verb);
+  context.effects.verbs.push_back(std::move(verb));
 }
 
 bool PutOp::OnWriteReply(OpContext& context, PeerIndex from, const wire::WriteReply& reply) {
-  const size_t place = PlaceOf(from);
-  if (place == coordination_.placement.replicas.size() || states_[place] != Replica::kAsked)
-    return false;
-  context.peers.Answered(from, context.now.monotonic - sent_at_);
-  return Settle(context, place, reply.error ? Replica::kFailed : Replica::kAcked);
+  if (replicated_) context.peers.Answered(from, context.now.monotonic - sent_at_);
+  return PeerSettled(context, from, !reply.error);
 }
 
 bool PutOp::OnPeerDown(OpContext& context, PeerIndex peer) {
-  const size_t place = PlaceOf(peer);
-  if (place == coordination_.placement.replicas.size() || states_[place] != Replica::kAsked)
-    return false;
-  return Settle(context, place, Replica::kFailed);
+  return PeerSettled(context, peer, false);
+}
+
+bool PutOp::PeerSettled(OpContext& context, PeerIndex peer, bool acked) {
+  const size_t place = placement().PlaceOf(peer);
+  if (place != placement().replicas.size()) {
+    return (owners_.asked & PlaceBit(place)) != 0 && OwnerSettled(context, place, acked);
+  }
+  for (size_t other = 0; other < placement().replicas.size(); ++other) {
+    if ((stand_ins_.asked & PlaceBit(other)) == 0 || stand_in_at_[other] != peer) continue;
+    return StandInSettled(context, other, acked);
+  }
+  return false;
+}
+
+bool PutOp::OwnerSettled(OpContext& context, size_t place, bool acked) {
+  owners_.asked &= ~PlaceBit(place);
+  if (acked) {
+    owners_.acked |= PlaceBit(place);
+  } else if (placement().replicas[place] != kSelf && (stand_ins_.asked & PlaceBit(place)) == 0) {
+    StandIn(context, place, outcome_ == Outcome::kOpen);
+  }
+  return Progress(context);
+}
+
+bool PutOp::StandInSettled(OpContext& context, size_t place, bool acked) {
+  stand_ins_.asked &= ~PlaceBit(place);
+  if (acked) {
+    stand_ins_.acked |= PlaceBit(place);
+  } else if (stand_in_at_[place] != kSelf && (owners_.acked & PlaceBit(place)) == 0) {
+    StandIn(context, place, outcome_ == Outcome::kOpen);
+  }
+  return Progress(context);
 }
 
 bool PutOp::OnTick(OpContext& context) {
-  if (context.now.monotonic < coordination_.deadline) return false;
-  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
-    const PeerIndex member = coordination_.placement.replicas[place];
-    if (states_[place] == Replica::kAsked && member != kSelf) {
-      context.peers.LeftUnanswered(member);
+  const bool over = context.now.monotonic >= coordination_.deadline;
+  const bool tired = replicated_ && patient_ && outcome_ == Outcome::kOpen &&
+                     context.now.monotonic >= sent_at_ + context.options.stand_in_after;
+  if (!over && !tired) return false;
+  patient_ = false;
+  for (size_t place = 0; place < placement().replicas.size(); ++place) {
+    const PeerIndex owner = placement().replicas[place];
+    if ((owners_.asked & PlaceBit(place)) == 0 || owner == kSelf) continue;
+    context.peers.LeftUnanswered(owner);
+    if (((stand_ins_.asked | stand_ins_.acked) & PlaceBit(place)) == 0) {
+      StandIn(context, place, !over);
     }
   }
+  if (!over) return Progress(context);
   if (outcome_ == Outcome::kOpen) {
     outcome_ = Outcome::kUnknown;
     AnswerAll(context,
               Error{Code::kUnknownOutcome,
                     fmt::format("the deadline passed with {} of w = {} replicas durable; the write "
                                 "may be stored: read it, or retry with the same request id",
-                                acked_, needed())});
+                                answered(), needed())});
   }
   return true;
 }
 
-size_t PutOp::PlaceOf(PeerIndex member) const {
-  return static_cast<size_t>(std::ranges::find(coordination_.placement.replicas, member) -
-                             coordination_.placement.replicas.begin());
-}
-
-bool PutOp::Settle(OpContext& context, size_t place, Replica state) {
-  states_[place] = state;
-  if (state == Replica::kAcked) ++acked_;
-  return Progress(context);
-}
-
 bool PutOp::Progress(OpContext& context) {
-  const auto asked = std::ranges::count(
-      std::span(states_).first(coordination_.placement.replicas.size()), Replica::kAsked);
-  if (outcome_ == Outcome::kOpen && acked_ >= needed()) {
+  if (outcome_ == Outcome::kOpen && Suffices(owners_.acked, stand_ins_.acked)) {
     outcome_ = Outcome::kDone;
     AnswerAll(context, std::nullopt);
-  } else if (outcome_ == Outcome::kOpen && replicated_ && acked_ + asked < needed()) {
+  } else if (outcome_ == Outcome::kOpen && replicated_ &&
+             !Suffices(owners_.acked | owners_.asked, stand_ins_.acked | stand_ins_.asked)) {
     outcome_ = Outcome::kUnknown;
     AnswerAll(context, Error{Code::kUnknownOutcome,
                              fmt::format("{} of w = {} replicas are durable and no other can be "
                                          "reached; the write may be stored: read it, or retry with "
                                          "the same request id",
-                                         acked_, needed())});
+                                         answered(), needed())});
   }
-  return outcome_ != Outcome::kOpen && asked == 0;
+  return outcome_ != Outcome::kOpen && (owners_.asked | stand_ins_.asked) == 0;
 }
 
 void PutOp::AnswerAll(OpContext& context, const std::optional<Error>& error) {
   const auto answer = [&](const Origin& origin) {
     if (error) {
-      AnswerError(context, origin, *error, needed(), acked_);
+      AnswerError(context, origin, *error, needed(), answered());
       return;
     }
-    wire::ClientReply reply;
-    reply.needed = needed();
-    reply.answered = acked_;
-    reply.context = shown_context_;
-    Answer(context, origin, std::move(reply));
+    Answer(context, origin,
+           wire::ClientReply{.needed = needed(),
+                             .answered = answered(),
+                             .primaries = primaries(),
+                             .context = shown_context_});
   };
   answer(coordination_.origin);
   std::ranges::for_each(more_origins_, answer);

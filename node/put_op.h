@@ -1,11 +1,19 @@
-// A write under way at its coordinator (Dynamo, section 4.5): a put or a delete.
+// A write under way at its coordinator (Dynamo, sections 4.5 and 4.6): a put or a delete.
 //
 //   Begin ── store verb ──▶ applied ──▶ durable here ───────────┐
 //                              │                                ├──▶ w of them: answer, then wait
 //                              └── the joined record goes to the│    for the rest, until the
 //                                  others: each says durable ───┘    deadline
+//                                  │
+//                                  └── one that cannot be reached, fails or says nothing for a
+//                                      while: a stand-in keeps the record with a hint for it
 //
-// Not done: too few replicas could be reached, or the verb was refused; nothing was written
+// Each owner has a place in the placement, and a place counts once it is durable at the owner or at
+// its stand-in; every live layout must find w of its places. Where no node is left to stand in, the
+// coordinator keeps the hint: that brings the owner up to date later and counts for nothing now,
+// since it is the same disk again.
+//
+// Not done: too few could be reached to begin with, or the verb was refused; nothing was written
 // anywhere. From then on a write that finds fewer than w is of unknown outcome: it is stored on
 // some replica and may stay.
 #pragma once
@@ -25,6 +33,7 @@ class PutOp {
   // How the write ended for its client, for the table of recent requests.
   enum class Outcome : uint8_t { kOpen, kDone, kNotDone, kUnknown };
 
+  // This node is a replica of the key, or stands in for one.
   explicit PutOp(Coordination coordination);
 
   // One of these starts the operation; true: it has ended already.
@@ -47,19 +56,36 @@ class PutOp {
   Outcome outcome() const { return outcome_; }
   RequestId request() const { return coordination_.origin.request; }
   uint8_t needed() const { return coordination_.quorum.w; }
-  uint8_t answered() const { return acked_; }
+  uint8_t answered() const { return coordination_.placement.Fewest(Acked()); }
+  uint8_t primaries() const { return coordination_.placement.Fewest(owners_.acked); }
   const std::string& shown_context() const { return shown_context_; }
 
  private:
-  enum class Replica : uint8_t { kIdle, kAsked, kAcked, kFailed };
+  // Which places were asked and have not answered, and which are durable.
+  struct Places {
+    PlaceMask asked = 0;
+    PlaceMask acked = 0;
+  };
+
+  const Placement& placement() const { return coordination_.placement; }
+  PlaceMask Acked() const { return owners_.acked | stand_ins_.acked; }
+  bool Suffices(PlaceMask owners, PlaceMask stand_ins) const;
+  // The places that could be durable if all that can be reached did their part.
+  bool CanSuffice(const OpContext& context) const;
 
   bool Begin(OpContext& context, storage::StoreVerb verb);
   // Ends the operation before anything was sent: not done, or, when it was a retry, as unknown as
   // before.
   bool NotDone(OpContext& context, Error error);
-  void Replicate(OpContext& context, const std::string& record);
-  size_t PlaceOf(PeerIndex member) const;
-  bool Settle(OpContext& context, size_t place, Replica state);
+  void Replicate(OpContext& context);
+  void Ask(OpContext& context, PeerIndex peer, uint64_t op, NodeId hint_for);
+  // Finds somebody to keep the record for the owner of this place. `count`: and counts it.
+  void StandIn(OpContext& context, size_t place, bool count);
+  PeerIndex NextStandIn(const OpContext& context);
+  // The peer's part is durable, or will not be.
+  bool PeerSettled(OpContext& context, PeerIndex peer, bool acked);
+  bool OwnerSettled(OpContext& context, size_t place, bool acked);
+  bool StandInSettled(OpContext& context, size_t place, bool acked);
   bool Progress(OpContext& context);
   void AnswerAll(OpContext& context, const std::optional<Error>& error);
 
@@ -67,11 +93,22 @@ class PutOp {
   std::vector<Origin> more_origins_;  // of retries that came while under way
   std::string shown_context_;
   std::optional<lattice::Dot> again_;  // the dot of the earlier try
-  bool replicated_ = false;
-  uint8_t acked_ = 0;
+  // Where this node stands: as an owner, or in the first owner's stead. Always the first one's,
+  // whoever can be reached: all that a stand-in writes of a key under its own name must be in one
+  // row, or a write to another row would claim to have seen it (lattice/record.h, History).
+  size_t own_place_;
+  bool own_stands_in_;
+
   Outcome outcome_ = Outcome::kOpen;
+  bool replicated_ = false;
+  std::string record_;  // joined, encoded; once replicated
   MonotonicTime sent_at_;
-  std::array<Replica, Placement::kPlacesMax> states_{};  // by place in the preference list
+  Places owners_;
+  Places stand_ins_;
+  PlaceMask kept_here_ = 0;  // this node keeps a hint for them, uncounted
+  bool patient_ = true;      // owners that say nothing have no stand-ins yet
+  size_t next_stand_in_ = 0;
+  std::array<PeerIndex, Placement::kPlacesMax> stand_in_at_{};  // by place, where one was asked
 };
 
 }  // namespace eddy::node

@@ -24,6 +24,7 @@ struct RecentWrite {
   // Of a write that is done: what its reply said.
   uint8_t needed = 0;
   uint8_t answered = 0;
+  uint8_t primaries = 0;
   std::string context;
 };
 

@@ -5,14 +5,17 @@
 
 namespace eddy::node {
 
-ServedRead::ServedRead(OpContext& context, uint64_t op, PeerIndex from, wire::ReadRequest request)
+ServedRead::ServedRead(OpContext& context, uint64_t op, PeerIndex from, wire::ReadRequest request,
+                       std::vector<NodeId> hint_owners)
     : from_(from),
       their_op_(request.op),
       have_(request.have),
       deadline_(context.now.monotonic + request.budget) {
   context.counters.Add(Count::kReplicaReads);
   context.effects.verbs.push_back(
-      storage::StoreVerb{.id = op, .key = std::move(request.key), .action = storage::ReadVerb{}});
+      storage::StoreVerb{.id = op,
+                         .key = std::move(request.key),
+                         .action = storage::ReadVerb{std::move(hint_owners)}});
 }
 
 bool ServedRead::OnStore(OpContext& context, storage::StoreResult result) {
@@ -37,11 +40,16 @@ ServedWrite::ServedWrite(OpContext& context, uint64_t op, PeerIndex from,
                          wire::WriteRequest request)
     : from_(from), their_op_(request.op) {
   context.counters.Add(Count::kReplicaWrites);
-  context.effects.verbs.push_back(
-      storage::StoreVerb{.id = op,
-                         .key = std::move(request.key),
-                         .durability = static_cast<storage::Durability>(request.durability),
-                         .action = storage::JoinVerb{std::move(request.record)}});
+  storage::StoreVerb verb{.id = op,
+                          .key = std::move(request.key),
+                          .durability = static_cast<storage::Durability>(request.durability),
+                          .action = storage::JoinVerb{std::move(request.record)}};
+  if (!request.hint_for.IsNone()) {
+    context.counters.Add(Count::kHintsKept);
+    context.hints.Note(request.hint_for);
+    verb.hint_owner = request.hint_for;
+  }
+  context.effects.verbs.push_back(std::move(verb));
 }
 
 bool ServedWrite::OnStore(OpContext& context, storage::StoreResult result) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "node/operation.h"
 
@@ -10,7 +11,9 @@ namespace eddy::node {
 
 class ServedRead {
  public:
-  ServedRead(OpContext& context, uint64_t op, PeerIndex from, wire::ReadRequest request);
+  // `hint_owners`: for whom this replica may hold hints of the key.
+  ServedRead(OpContext& context, uint64_t op, PeerIndex from, wire::ReadRequest request,
+             std::vector<NodeId> hint_owners);
   bool OnStore(OpContext& context, storage::StoreResult result);
 
  private:

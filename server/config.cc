@@ -123,6 +123,14 @@ const std::vector<std::pair<std::string_view, storage::Durability>> kDurabilitie
     {"memory", storage::Durability::kMemory},
 };
 
+Field SwitchField(std::string_view key, bool* target) {
+  return {key, "true or false", [target](const toml::node& node) {
+            const auto value = node.value_exact<bool>();
+            if (value) *target = *value;
+            return value.has_value();
+          }};
+}
+
 std::vector<Field> BucketFields(node::BucketProperties* bucket) {
   return {
       NumberField("n", 1, ring::kWalkMax, &bucket->n),
@@ -130,6 +138,7 @@ std::vector<Field> BucketFields(node::BucketProperties* bucket) {
       NumberField("w", 1, ring::kWalkMax, &bucket->w),
       NumberField("pr", 0, ring::kWalkMax, &bucket->pr),
       NumberField("pw", 0, ring::kWalkMax, &bucket->pw),
+      SwitchField("sloppy", &bucket->sloppy),
       ChoiceField<node::Conflict>(
           "conflict",
           {{"siblings", node::Conflict::kSiblings}, {"lww", node::Conflict::kLastWriter}},

@@ -4,9 +4,8 @@
 
 namespace eddy::server {
 
-ReaderPool::ReaderPool(storage::Engine* engine, unsigned threads, Done done)
-    : engine_(engine), done_(std::move(done)) {
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
+ReaderPool::ReaderPool(unsigned threads) {
+  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { Serve(); });
 }
 
 ReaderPool::~ReaderPool() {
@@ -18,29 +17,25 @@ ReaderPool::~ReaderPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void ReaderPool::Read(std::string key) {
+void ReaderPool::Run(Job job) {
   {
     const std::lock_guard lock(mutex_);
-    keys_.push_back(std::move(key));
+    jobs_.push_back(std::move(job));
   }
   wake_.notify_one();
 }
 
-void ReaderPool::Run() {
-  std::string value;
+void ReaderPool::Serve() {
   for (;;) {
-    std::string key;
+    Job job;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !keys_.empty(); });
+      wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
       if (stopping_) return;
-      key = std::move(keys_.front());
-      keys_.pop_front();
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
     }
-    [[maybe_unused]] const auto read =
-        engine_->Get(storage::Space::kData, key, storage::Tier::kDisk, &value);
-    value.clear();
-    done_(std::move(key));
+    job();
   }
 }
 

@@ -1,6 +1,6 @@
-// A few threads that read from disk what the loop thread did not find in memory, so that it is in
-// memory when the loop thread asks again. The bytes themselves are dropped: what counts is the warm
-// cache.
+// A few threads for reads that would touch the disk, so that the loop thread never waits for it.
+// The record of a verb is read only to be in memory when the loop thread asks again, and the bytes
+// are dropped; the rows of a scan are its result.
 #pragma once
 
 #include <condition_variable>
@@ -8,36 +8,28 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
-
-#include "storage/engine.h"
 
 namespace eddy::server {
 
 class ReaderPool {
  public:
-  // Called on a reader's thread once the key was read, whatever came of it: an error will show
-  // again when the loop thread reads.
-  using Done = std::function<void(std::string key)>;
+  using Job = std::move_only_function<void()>;
 
-  ReaderPool(storage::Engine* engine, unsigned threads, Done done);
-  // Ends after the reads under way; what is queued is not read.
+  explicit ReaderPool(unsigned threads);
+  // Ends after the jobs under way; what is queued is not done.
   ~ReaderPool();
 
-  // Reads a record. The caller bounds how many it has asked for.
-  void Read(std::string key);
+  // Runs `job` on one of the threads. The caller bounds how many it has asked for.
+  void Run(Job job);
 
  private:
-  void Run();
-
-  storage::Engine* const engine_;
-  const Done done_;
+  void Serve();
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::string> keys_;  // guarded by mutex_, as is what follows
+  std::deque<Job> jobs_;  // guarded by mutex_, as is what follows
   bool stopping_ = false;
 
   std::vector<std::thread> threads_;

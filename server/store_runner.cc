@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
+#include "storage/scan.h"
 
 namespace eddy::server {
 
@@ -43,9 +44,7 @@ StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage
       ++mailbox->syncs;
     });
   });
-  readers_ = std::make_unique<ReaderPool>(engine, options.reader_threads, [this](std::string key) {
-    Post([&](Arrived* mailbox) { mailbox->read_keys.push_back(std::move(key)); });
-  });
+  readers_ = std::make_unique<ReaderPool>(options.reader_threads);
 }
 
 StoreRunner::~StoreRunner() { CHECK(async_ == nullptr); }
@@ -69,6 +68,10 @@ void StoreRunner::Post(const std::function<void(Arrived*)>& change) {
 void StoreRunner::Execute(std::vector<StoreVerb>* verbs, std::vector<StoreResult>* results) {
   counters_.verbs += verbs->size();
   for (StoreVerb& verb : *verbs) {
+    if (std::holds_alternative<storage::ScanVerb>(verb.action)) {
+      Scan(std::move(verb), results);
+      continue;
+    }
     if (waiting_count_ > 0) {
       if (const auto behind = waiting_.find(verb.key); behind != waiting_.end()) {
         if (RefuseIfFull(verb, results)) continue;
@@ -114,9 +117,31 @@ void StoreRunner::ExecuteOne(StoreVerb verb, Tier tier, std::vector<StoreResult>
   if (RefuseIfFull(verb, results)) return;
   ++counters_.disk_reads;
   ++waiting_count_;
+  readers_->Run([this, key = verb.key, rows = storage::RowsOf(verb)] {
+    std::string dropped;
+    for (const storage::RowName& row : rows) {
+      // An error shows again when the loop thread reads.
+      [[maybe_unused]] const auto read = engine_->Get(row.space, row.key, Tier::kDisk, &dropped);
+      dropped.clear();
+    }
+    Post([&](Arrived* mailbox) { mailbox->read_keys.push_back(key); });
+  });
   std::string key = verb.key;
-  waiting_[key].push_back(std::move(verb));
-  readers_->Read(std::move(key));
+  waiting_[std::move(key)].push_back(std::move(verb));
+}
+
+void StoreRunner::Scan(StoreVerb verb, std::vector<StoreResult>* results) {
+  if (scans_under_way_ >= options_.scans_waiting_max) {
+    ++counters_.refused_busy;
+    results->push_back(Refusal(
+        verb, Error{Code::kBusy, fmt::format("{} scans are under way already", scans_under_way_)}));
+    return;
+  }
+  ++scans_under_way_;
+  readers_->Run([this, verb = std::move(verb)] {
+    StoreResult page = storage::ScanPage(engine_, verb);
+    Post([&](Arrived* mailbox) { mailbox->scans.push_back(std::move(page)); });
+  });
 }
 
 void StoreRunner::Commit(std::vector<StoreResult>* results) {
@@ -152,6 +177,8 @@ void StoreRunner::TakeArrived(std::vector<StoreResult>* results) {
     // After a failure nothing that was ever committed may still be called durable later.
     store_.Synced(failure_ ? last_commit_ : arrived.synced_commit, status, results);
   }
+  scans_under_way_ -= arrived.scans.size();
+  for (StoreResult& page : arrived.scans) results->push_back(std::move(page));
   for (const std::string& key : arrived.read_keys) {
     auto waited = waiting_.extract(key);
     CHECK(!waited.empty());

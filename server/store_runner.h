@@ -36,6 +36,7 @@ struct StoreRunnerOptions {
   // nothing was done.
   size_t reads_waiting_max = 16 * 1024;
   size_t writes_waiting_max = 256 * 1024;
+  size_t scans_waiting_max = 64;
 };
 
 class StoreRunner {
@@ -66,7 +67,9 @@ class StoreRunner {
   void TakeArrived(std::vector<storage::StoreResult>* results);
 
   // No verb waits for anything.
-  bool idle() const { return waiting_count_ == 0 && !uncommitted_ && store_.waiting() == 0; }
+  bool idle() const {
+    return waiting_count_ == 0 && scans_under_way_ == 0 && !uncommitted_ && store_.waiting() == 0;
+  }
   // Why no write is taken any more; nullopt while all is well.
   const std::optional<Error>& failure() const { return failure_; }
   const Counters& counters() const { return counters_; }
@@ -77,6 +80,7 @@ class StoreRunner {
  private:
   struct Arrived {
     std::vector<std::string> read_keys;
+    std::vector<storage::StoreResult> scans;
     uint64_t synced_commit = 0;
     Status sync_status;
     uint64_t syncs = 0;
@@ -86,6 +90,7 @@ class StoreRunner {
   void ExecuteOne(storage::StoreVerb verb, storage::Tier tier,
                   std::vector<storage::StoreResult>* results);
   bool RefuseIfFull(const storage::StoreVerb& verb, std::vector<storage::StoreResult>* results);
+  void Scan(storage::StoreVerb verb, std::vector<storage::StoreResult>* results);
   void Post(const std::function<void(Arrived*)>& change);
 
   const StoreRunnerOptions options_;
@@ -96,6 +101,7 @@ class StoreRunner {
   // By key, the verbs that wait for it to be read, in order; the first is the one that missed.
   std::unordered_map<std::string, std::deque<storage::StoreVerb>> waiting_;
   size_t waiting_count_ = 0;
+  size_t scans_under_way_ = 0;
   bool uncommitted_ = false;
   uint64_t last_commit_ = 0;
   std::optional<Error> failure_;

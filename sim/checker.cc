@@ -57,17 +57,27 @@ WallTime Checker::Fastest(VirtualTime at) const {
          plan_.clock_skew_max;
 }
 
-uint64_t Checker::LossesOf(KeyIndex key, uint8_t n) const {
+uint64_t Checker::LossesAt(KeyIndex key, NodeIndex node) const {
   const storage::Durability durability =
       BucketOf(key).durability.value_or(storage::Durability::kSync);
+  uint64_t losses = disks_lost_[node.value];
+  if (durability != storage::Durability::kSync) losses += powers_lost_[node.value];
+  if (durability == storage::Durability::kMemory) losses += processes_lost_[node.value];
+  return losses;
+}
+
+uint64_t Checker::LossesOf(KeyIndex key, uint8_t n) const {
   const std::vector<NodeIndex>& walk = sim_keys_[key.value].walk;
   uint64_t losses = 0;
   for (size_t place = 0; place < n && place < walk.size(); ++place) {
-    const size_t node = walk[place].value;
-    losses += disks_lost_[node];
-    if (durability != storage::Durability::kSync) losses += powers_lost_[node];
-    if (durability == storage::Durability::kMemory) losses += processes_lost_[node];
+    losses += LossesAt(key, walk[place]);
   }
+  return losses;
+}
+
+uint64_t Checker::AllLossesOf(KeyIndex key) const {
+  uint64_t losses = 0;
+  for (uint8_t node = 0; node < plan_.nodes; ++node) losses += LossesAt(key, NodeIndex{node});
   return losses;
 }
 
@@ -121,9 +131,9 @@ void Checker::Invoked(uint64_t number, KeyIndex key, const wire::ClientRequest& 
   quorum.r = std::max(request.quorum.r.value_or(bucket.r.value_or(majority)), quorum.pr);
   quorum.w = std::max(request.quorum.w.value_or(bucket.w.value_or(majority)), quorum.pw);
   operation.losses = LossesOf(key, quorum.n);
+  operation.all_losses = AllLossesOf(key);
 
   Key& state = keys_[key.value];
-  state.replicas = std::max<uint32_t>(state.replicas, quorum.n);
   std::string token;
   if (const auto* put = std::get_if<wire::PutAction>(&request.action)) {
     operation.kind = Kind::kPut;
@@ -171,6 +181,11 @@ void Checker::Answered(uint64_t number, const wire::ClientReply& reply) {
     return Fail(fmt::format("{}: {} of {} replicas answered, where {} are needed", Name(number),
                             reply.answered, reply.needed, needed));
   }
+  const uint8_t owners = operation.kind == Kind::kGet ? operation.quorum.pr : operation.quorum.pw;
+  if (reply.primaries < owners || reply.primaries > reply.answered) {
+    return Fail(fmt::format("{}: {} of the {} that answered are owners, where {} must be",
+                            Name(number), reply.primaries, reply.answered, owners));
+  }
   ++acknowledged_;
   operation.done = true;
   if (operation.kind == Kind::kGet) {
@@ -201,6 +216,8 @@ void Checker::Applied(NodeIndex at, uint64_t life, const AppliedWrite& applied) 
   if (named == key_by_encoded_.end()) return Fail("a write to a key that nobody named");
   const KeyIndex key_index{named->second};
   Key& key = keys_[key_index.value];
+  // A hint that comes into being is remembered since then only.
+  if (applied.stands_in) ++histories_;
   lattice::CausalContext swept;
   if (applied.saw_all) {
     const auto record = storage::DecodeRecord(applied.record);
@@ -278,15 +295,8 @@ void Checker::WriteDone(uint64_t number, Operation* operation, const wire::Clien
   Key& key = keys_[operation->key.value];
   const auto context = TokenContext(operation->key, reply.context);
   if (!context) return Fail(fmt::format("{}: a context that cannot be read", Name(number)));
-  Fact fact{.operation = number,
-            .at = ++clock_,
-            .context = *context,
-            .shown = {},
-            .whole = true,
-            .strength = operation->quorum.w,
-            .n = operation->quorum.n,
-            .losses = operation->losses,
-            .outdated_at = 0};
+  Fact fact = FactOf(number, *operation, reply, *context);
+  fact.whole = true;
 
   if (operation->kind == Kind::kDelete) {
     fact.context.Join(operation->seen);
@@ -347,15 +357,8 @@ void Checker::ReadDone(uint64_t number, Operation* operation, const wire::Client
   if (!violation_.empty() || seen->empty()) return;
 
   Key& key = keys_[operation->key.value];
-  Fact fact{.operation = number,
-            .at = ++clock_,
-            .context = *seen,
-            .shown = {},
-            .whole = ShowsAll(*operation),
-            .strength = operation->quorum.r,
-            .n = operation->quorum.n,
-            .losses = operation->losses,
-            .outdated_at = 0};
+  Fact fact = FactOf(number, *operation, reply, *seen);
+  fact.whole = ShowsAll(*operation);
   for (const wire::ShownSibling& sibling : reply.siblings) fact.shown.push_back(sibling.dot);
   for (const uint32_t index : key.expiring) {
     const Write& write = key.writes[index];
@@ -464,10 +467,10 @@ void Checker::CheckNotBehind(uint64_t number, const Operation& operation,
   const Key& key = keys_[operation.key.value];
   for (const Fact& fact : key.facts) {
     if (fact.at > operation.at) continue;
-    const uint64_t lost = LossesOf(operation.key, fact.n) - fact.losses;
-    if (lost >= fact.strength) continue;
-    const uint64_t strength = fact.strength - lost;
-    if (strength + operation.quorum.r <= std::max(fact.n, operation.quorum.n)) continue;
+    const uint64_t strength = StrengthOf(operation.key, fact);
+    if (strength == 0) continue;
+    const uint8_t owners = std::min(reply.primaries, operation.quorum.r);
+    if (strength + owners <= std::max(fact.n, operation.quorum.n)) continue;
     if (!seen.Covers(fact.context)) {
       return Fail(fmt::format("{}: has seen {}, but {} was told {} before it began", Name(number),
                               Describe(seen), Name(fact.operation), Describe(fact.context)));
@@ -484,11 +487,40 @@ void Checker::CheckNotBehind(uint64_t number, const Operation& operation,
   }
 }
 
+Checker::Fact Checker::FactOf(uint64_t number, const Operation& operation,
+                              const wire::ClientReply& reply, lattice::CausalContext context) {
+  const node::Quorum& quorum = operation.quorum;
+  const bool reads = operation.kind == Kind::kGet;
+  const uint8_t owners = std::min(reply.primaries, reads ? quorum.r : quorum.w);
+  return Fact{.operation = number,
+              .at = ++clock_,
+              .context = std::move(context),
+              .shown = {},
+              .whole = false,
+              .owners = owners,
+              .strength = reads ? owners : quorum.w,
+              .n = quorum.n,
+              .losses = operation.losses,
+              .all_losses = operation.all_losses,
+              .outdated_at = 0};
+}
+
+uint64_t Checker::StrengthOf(KeyIndex key, const Fact& fact) const {
+  const uint64_t lost = LossesOf(key, fact.n) - fact.losses;
+  const uint64_t owners = fact.owners > lost ? fact.owners - lost : 0;
+  if (!hints_delivered_) return owners;
+  const uint64_t all_lost = AllLossesOf(key) - fact.all_losses;
+  return std::max(owners, fact.strength > all_lost ? fact.strength - all_lost : 0);
+}
+
 // One fact makes another superfluous if whoever heeds it heeds both.
 void Checker::AddFact(KeyIndex key_index, Fact fact) {
   Key& key = keys_[key_index.value];
   const auto says_all_of = [](const Fact& a, const Fact& b) {
-    if (a.n != b.n || a.strength + a.losses < b.strength + b.losses) return false;
+    if (a.n != b.n || a.owners + a.losses < b.owners + b.losses ||
+        a.strength + a.all_losses < b.strength + b.all_losses) {
+      return false;
+    }
     if (!a.context.Covers(b.context)) return false;
     if (!b.whole) return true;
     return a.whole && std::ranges::none_of(a.shown, [&](const lattice::Dot& dot) {

@@ -14,10 +14,13 @@
 //                                holds for every read, whatever R and W, and for writes that were
 //                                never acknowledged, too.
 //   Siblings are concurrent.     No sibling shown was seen by the writer of another one shown.
-//   Reads do not go back.        What a client was told with s replicas durably behind it (W of a
-//                                write or delete, R of a read) is part of every later read that
-//                                asks r replicas with s + r > n: one replica is in both. So it
-//                                covers the context told, and shows nothing that was gone there:
+//   Reads do not go back.        What a client was told with s owners durably behind it (of the W
+//                                of a write or delete, the R of a read) is part of every later read
+//                                that r owners answer with s + r > n: one is in both. (Stand-ins
+//                                are in nobody's quorum but the one they stood in for; when their
+//                                hints have been delivered, all of the W count. Of a read, owners
+//                                count: what a stand-in showed may be a hint for one of them.) So
+//                                it covers the context told, and shows nothing that was gone there:
 //                                acknowledged writes are kept and deletes stay deleted. Each disk
 //                                among the n that was lost since the telling operation began may
 //                                have been one of the s, so it lowers s by one; in buckets that are
@@ -37,6 +40,7 @@
 // acknowledged and kept at least one of its disks.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -86,6 +90,9 @@ class Checker {
   void Ended(uint64_t operation);
 
   void Applied(NodeIndex at, uint64_t life, const AppliedWrite& write);
+  // Nobody holds a hint any more, and nothing that could make one is under way: from now on what
+  // stand-ins acknowledged is with the owners.
+  void HintsDelivered() { hints_delivered_ = true; }
   // A process started, or its store failed: its node's history may begin anew.
   void HistoryMayBegin() { ++histories_; }
   // A process or a disk is gone: see storage::Durability for who loses what.
@@ -99,8 +106,11 @@ class Checker {
 
   uint64_t checked() const { return checked_; }
   uint64_t acknowledged() const { return acknowledged_; }
-  // The most replicas that any operation on the key asked for.
-  uint32_t ReplicasOf(KeyIndex key) const { return keys_[key.value].replicas; }
+  // How many replicas the key has.
+  uint32_t ReplicasOf(KeyIndex key) const {
+    return static_cast<uint32_t>(
+        std::min<size_t>(BucketOf(key).n, sim_keys_[key.value].walk.size()));
+  }
   // Of a record that all replicas hold at the end.
   void CheckFinal(KeyIndex key, std::string_view record);
 
@@ -119,6 +129,7 @@ class Checker {
     lattice::CausalContext seen;
     WallTime expires_at = lattice::Sibling::kNever;
     uint64_t losses = 0;  // of the key's disks, when it began
+    uint64_t all_losses = 0;
     uint32_t attempts = 0;
     uint32_t value_bytes = 0;
     bool open_outcomes = false;  // some attempt may have had an effect
@@ -145,14 +156,15 @@ class Checker {
     // What of the context may still be there; if `whole`, all else in it is gone.
     std::vector<lattice::Dot> shown;
     bool whole = false;
-    uint8_t strength = 0;
+    uint8_t owners = 0;    // that were behind it
+    uint8_t strength = 0;  // with stand-ins
     uint8_t n = 0;
-    uint64_t losses = 0;
+    uint64_t losses = 0;       // of the owners' disks, when the operation began
+    uint64_t all_losses = 0;   // of any disk
     uint64_t outdated_at = 0;  // a later fact says all that this one does; 0: none
   };
 
   struct Key {
-    uint32_t replicas = 1;
     std::vector<Write> writes;
     std::vector<uint32_t> live;      // not replaced
     std::vector<uint32_t> expiring;  // with an expiry
@@ -172,7 +184,13 @@ class Checker {
     return plan_.buckets[sim_keys_[key.value].bucket].properties;
   }
   bool ShowsAll(const Operation& operation) const;
+  uint64_t LossesAt(KeyIndex key, NodeIndex node) const;
   uint64_t LossesOf(KeyIndex key, uint8_t n) const;
+  uint64_t AllLossesOf(KeyIndex key) const;
+  // How many of those behind a fact are sure to be in the preference list of its key now.
+  uint64_t StrengthOf(KeyIndex key, const Fact& fact) const;
+  Fact FactOf(uint64_t number, const Operation& operation, const wire::ClientReply& reply,
+              lattice::CausalContext context);
   WallTime Slowest(VirtualTime at) const;
   WallTime Fastest(VirtualTime at) const;
   void MarkReplaced(Key* key, const lattice::CausalContext& seen);
@@ -206,6 +224,7 @@ class Checker {
   std::array<uint64_t, kNodesMax> disks_lost_{};
   std::array<uint64_t, kNodesMax> powers_lost_{};
   std::array<uint64_t, kNodesMax> processes_lost_{};
+  bool hints_delivered_ = false;
   uint64_t histories_ = 0;  // that may have begun, on all nodes together
 
   std::string violation_;

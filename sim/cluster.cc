@@ -29,8 +29,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // How long the end may take once faults have stopped: for processes to start and find each other
-// and for the last operations to end; for each key to become equal; and for what is left to expire.
+// and for the last operations to end; for the hints to reach their owners; for each key to become
+// equal; and for what is left to expire.
 constexpr Duration kHealMax = seconds(30);
+constexpr Duration kDeliverMax = seconds(30);
 constexpr Duration kConvergeMax = seconds(60);
 constexpr Duration kDrainMax = seconds(10);
 constexpr Duration kPhasePeriod = milliseconds(10);
@@ -116,7 +118,7 @@ class Cluster final : public NetworkListener,
   void FailStore(NodeIndex node) override;
 
  private:
-  enum class Phase : uint8_t { kFaults, kHealing, kConverging, kDraining, kOver };
+  enum class Phase : uint8_t { kFaults, kHealing, kDelivering, kConverging, kDraining, kOver };
 
   void Dispatch(const Event& event);
   // Whether an event is for the process on its node, and waits while that stands still.
@@ -128,6 +130,7 @@ class Cluster final : public NetworkListener,
   void OnPhase();
   void EnterPhase(Phase phase, Duration at_most);
   bool Healed() const;
+  bool Delivered() const;
   void ConvergeNext();
   bool Converged(KeyIndex key);
   bool Drained() const;
@@ -400,7 +403,12 @@ void Cluster::OnPhase() {
       EnterPhase(Phase::kHealing, kHealMax);
       break;
     case Phase::kHealing:
-      if (Healed()) EnterPhase(Phase::kConverging, kConvergeMax);
+      if (Healed()) EnterPhase(Phase::kDelivering, kDeliverMax);
+      break;
+    case Phase::kDelivering:
+      if (!Delivered()) break;
+      checker_.HintsDelivered();
+      EnterPhase(Phase::kConverging, kConvergeMax);
       break;
     case Phase::kConverging:
       ConvergeNext();
@@ -413,13 +421,20 @@ void Cluster::OnPhase() {
   }
   if (phase_ == Phase::kOver) return;
   if (world_.now > phase_ends_by_) {
-    static constexpr std::array<std::string_view, 4> kUnfinished = {
-        "", "the cluster did not heal", "the replicas did not converge",
-        "operations were left in flight"};
+    static constexpr std::array<std::string_view, 5> kUnfinished = {
+        "", "the cluster did not heal", "hints were left undelivered",
+        "the replicas did not converge", "operations were left in flight"};
     return checker_.Fail(
         fmt::format("faults have stopped, and {}", kUnfinished[static_cast<size_t>(phase_)]));
   }
   world_.Schedule(kPhasePeriod, Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
+}
+
+// No hint is left, and no operation that could make another one.
+bool Cluster::Delivered() const {
+  return std::ranges::all_of(nodes_, [](const auto& node) {
+    return node->operations_in_flight() == 0 && !node->HoldsHints();
+  });
 }
 
 bool Cluster::Healed() const {

@@ -29,6 +29,10 @@ enum class PlantedBug : uint8_t {
   kNoAnswer,          // now and then a client gets none
   kTwoAnswers,        // and now and then two
   kFlipBit,           // a value changes on its way to the disk
+  kDropHint,          // a stand-in acknowledges a hint and does not keep it
+  kHintUnacked,       // a hint is removed when it is sent, before its owner has it
+  kHintsStay,         // hints are never found again
+  kHintAsOwn,         // a stand-in that coordinates writes its own record and no hint
   kCount
 };
 
@@ -38,6 +42,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
         "drop-join",      "overwrite-join",      "put-sees-all",   "put-sees-nothing",
         "delete-erases",  "error-is-absent",     "stale-read",     "same-always",
         "no-request-ids", "unknown-is-not-done", "no-answer",      "two-answers",
-        "flip-bit"};
+        "flip-bit",       "drop-hint",           "hint-unacked",   "hints-stay",
+        "hint-as-own"};
 
 }  // namespace eddy::sim

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/hint_key.h"
 #include "storage/identity.h"
 #include "storage/record_codec.h"
+#include "storage/scan.h"
 
 namespace eddy::sim {
 
@@ -84,6 +86,7 @@ void SimNode::Stop() {
   syncing_ = false;
   fetching_.clear();
   awaiting_fetch_.clear();
+  scanned_.clear();
 }
 
 void SimNode::PowerLoss() {
@@ -114,7 +117,7 @@ void SimNode::BeginStop() {
 
 void SimNode::StopCheck() {
   const bool idle = node_->operations_in_flight() == 0 && verbs_.empty() && fetching_.empty() &&
-                    store_->waiting() == 0 && !syncing_;
+                    scanned_.empty() && store_->waiting() == 0 && !syncing_;
   if (!idle && world_->now < stop_by_)
     return ScheduleMine(kStopCheckPeriod, Event::Kind::kStopCheck);
   const lattice::History history = node_->history();
@@ -153,6 +156,19 @@ std::string SimNode::RecordOf(const std::string& key) {
   if (*found == storage::Presence::kAbsent) return {};
   CHECK(storage::UnsealRecord(key, &stored).has_value());
   return stored;
+}
+
+bool SimNode::HoldsHints() {
+  bool any = false;
+  const auto look = [&] {
+    return engine_.Scan(storage::Space::kHints, {}, {}, [&](std::string_view, std::string_view) {
+      any = true;
+      return false;
+    });
+  };
+  // Failures that were planned for others.
+  while (!look()) any = false;
+  return any;
 }
 
 // --- The process
@@ -209,7 +225,7 @@ void SimNode::OnEvent(const Event& event) {
 void SimNode::Perform() {
   node_->TakeEffects(&effects_);
   for (node::Send& send : effects_.sends) {
-    if (!PlantInSend(&send.message)) continue;
+    if (!PlantInSend(send.to, &send.message)) continue;
     setting_.listener->Sent(setting_.index, send.to, std::move(send.message));
   }
   for (storage::StoreVerb& verb : effects_.verbs) TakeVerb(std::move(verb));
@@ -250,12 +266,13 @@ void SimNode::Execute(storage::StoreVerb verb, storage::Tier tier) {
   if (std::holds_alternative<storage::PutMetaVerb>(verb.action)) {
     return ExecuteNow(std::move(verb), tier);
   }
+  if (std::holds_alternative<storage::ScanVerb>(verb.action)) return BeginScan(std::move(verb));
   if (const auto waits = awaiting_fetch_.find(verb.key); waits != awaiting_fetch_.end()) {
     waits->second.push_back(std::move(verb));
     return;
   }
   if (disk_.miss_per_1000 > 0 && random_.Chance(disk_.miss_per_1000, 1'000)) {
-    engine_.Evict(storage::Space::kData, verb.key);
+    for (const storage::RowName& row : storage::RowsOf(verb)) engine_.Evict(row.space, row.key);
   }
   ExecuteNow(std::move(verb), tier);
 }
@@ -275,6 +292,7 @@ void SimNode::ExecuteNow(storage::StoreVerb verb, storage::Tier tier) {
     saw_all = !remove->seen.has_value();
   }
   const bool reads = std::holds_alternative<storage::ReadVerb>(verb.action);
+  const bool stands_in = verb.hint_owner.has_value();
   const std::string key = verb.key;
   const size_t results_before = results_.size();
   if (!store_->Execute(&verb, tier, &results_)) {
@@ -294,13 +312,28 @@ void SimNode::ExecuteNow(storage::StoreVerb verb, storage::Tier tier) {
   if (coordinated && results_.size() > results_before && results_.back().record) {
     setting_.listener->Applied(setting_.index,
                                AppliedWrite{.key = key,
+                                            .stands_in = stands_in,
                                             .sibling = sibling ? &*sibling : nullptr,
                                             .saw_all = saw_all,
                                             .record = *results_.back().record});
   }
 }
 
+// Read at one moment, shown at a later one, as by a thread of its own.
+void SimNode::BeginScan(storage::StoreVerb verb) {
+  if (!PlantInVerb(&verb)) return;
+  const uint64_t scan = ++fetches_;
+  scanned_.emplace(scan, storage::ScanPage(&engine_, verb));
+  world_->Schedule(
+      DrawDisk(disk_.fetch),
+      Event{.kind = Event::Kind::kFetched, .node = setting_.index, .peer = {}, .argument = scan});
+}
+
 void SimNode::FetchDone(uint64_t fetch) {
+  if (auto page = scanned_.extract(fetch)) {
+    results_.push_back(std::move(page.mapped()));
+    return CompleteResults();
+  }
   const auto found = fetching_.find(fetch);
   if (found == fetching_.end()) return;
   auto waiting = awaiting_fetch_.extract(found->second);
@@ -370,6 +403,17 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
   auto* put = std::get_if<storage::PutVerb>(&verb->action);
   auto* join = std::get_if<storage::JoinVerb>(&verb->action);
   switch (setting_.bug) {
+    case PlantedBug::kDropHint:
+      if (join != nullptr && verb->hint_owner) join->record.clear();
+      return true;
+    case PlantedBug::kHintsStay:
+      if (!std::holds_alternative<storage::ScanVerb>(verb->action) || !verb->hint_owner)
+        return true;
+      results_.push_back({verb->id, storage::Stage::kApplied, std::string()});
+      return false;
+    case PlantedBug::kHintAsOwn:
+      if (put != nullptr) verb->hint_owner.reset();
+      return true;
     case PlantedBug::kDropJoin:
       if (join != nullptr && random_.Chance(1, 20)) join->record.clear();
       return true;
@@ -418,7 +462,16 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
   }
 }
 
-bool SimNode::PlantInSend(wire::PeerMessage* message) {
+bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
+  if (setting_.bug == PlantedBug::kHintUnacked) {
+    if (const auto* write = std::get_if<wire::WriteRequest>(message)) {
+      // Whatever it is: a hint of the same key for that node is taken to be delivered.
+      const std::string row = storage::EncodeHintKey(to, write->key);
+      if (engine_.Write({{storage::Space::kHints, row, std::nullopt}}, storage::Logging::kLogged)) {
+        return true;
+      }
+    }
+  }
   if (setting_.bug == PlantedBug::kSameAlways) {
     if (auto* reply = std::get_if<wire::ReadReply>(message)) {
       reply->same = true;

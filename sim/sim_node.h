@@ -27,6 +27,7 @@ namespace eddy::sim {
 // A write as the store of its coordinating replica applied it.
 struct AppliedWrite {
   std::string_view key;  // encoded
+  bool stands_in = false;
   // The new sibling; null for a delete.
   const lattice::Sibling* sibling = nullptr;
   // It replaced whatever this replica held, not what its client said.
@@ -92,6 +93,8 @@ class SimNode {
   // What a read of this replica would find now, as bytes; for the final comparison.
   std::string RecordOf(const std::string& key);
 
+  bool HoldsHints();
+
   std::vector<wire::Counter> Counters() const;
 
  private:
@@ -108,6 +111,7 @@ class SimNode {
   void StoreTurn();
   void Execute(storage::StoreVerb verb, storage::Tier tier);
   void ExecuteNow(storage::StoreVerb verb, storage::Tier tier);
+  void BeginScan(storage::StoreVerb verb);
   void FetchDone(uint64_t fetch);
   void ScheduleCommit();
   void StoreCommit();
@@ -119,7 +123,7 @@ class SimNode {
   // The planted bugs of this seam.
   void PlantInIdentity(storage::Identity* identity);
   bool PlantInVerb(storage::StoreVerb* verb);
-  bool PlantInSend(wire::PeerMessage* message);
+  bool PlantInSend(NodeId to, wire::PeerMessage* message);
   bool PlantInAnswer(uint64_t ticket, wire::ClientReply* reply);
 
   const Setting setting_;
@@ -153,6 +157,7 @@ class SimNode {
   // Records being fetched, and the verbs that wait for each.
   std::map<uint64_t, std::string> fetching_;
   std::map<std::string, std::vector<storage::StoreVerb>> awaiting_fetch_;
+  std::map<uint64_t, storage::StoreResult> scanned_;  // pages on their way to the node
 
   // Of the planted bugs.
   std::optional<uint64_t> first_counter_;

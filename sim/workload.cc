@@ -182,18 +182,17 @@ wire::QuorumOptions Workload::DrawQuorum(KeyIndex key, bool write) {
   const auto draw = [&](uint8_t least, uint8_t most) {
     return static_cast<uint8_t>(random_.Between(least, most));
   };
+  quorum.sloppy = random_.Chance(1, 2) ? std::optional(random_.Chance(1, 2)) : std::nullopt;
+  const uint8_t n_of_bucket = plan_.buckets[keys_[key.value].bucket].properties.n;
   if (random_.Chance(1, 3)) {
-    // With another n every figure of the bucket may be impossible, so all are given.
-    const uint8_t n = draw(1, 5);
-    quorum.n = n;
-    quorum.r = draw(1, n);
-    quorum.w = draw(1, n);
-    quorum.pr = draw(0, n);
-    quorum.pw = draw(0, n);
+    quorum.n = n_of_bucket;
+    quorum.r = draw(1, n_of_bucket);
+    quorum.w = draw(1, n_of_bucket);
+    quorum.pr = draw(0, n_of_bucket);
+    quorum.pw = draw(0, n_of_bucket);
     return quorum;
   }
-  const uint8_t n = plan_.buckets[keys_[key.value].bucket].properties.n;
-  (write ? quorum.w : quorum.r) = draw(1, n);
+  (write ? quorum.w : quorum.r) = draw(1, n_of_bucket);
   return quorum;
 }
 
@@ -387,7 +386,7 @@ void Workload::FinalRead(KeyIndex key, NodeIndex node, uint32_t replicas) {
   request.id = RequestId{~uint64_t{0}, final_operation_};
   request.bucket = plan_.buckets[keys_[key.value].bucket].name;
   request.key = keys_[key.value].key;
-  request.quorum = wire::QuorumOptions{.n = all, .r = all, .w = 1, .pr = 0, .pw = 0};
+  request.quorum = wire::QuorumOptions{.r = all, .w = 1, .pr = 0, .pw = 0};
   request.action = wire::GetAction{.all_siblings = true};
   checker_->Invoked(final_operation_, key, request);
   checker_->Attempted(final_operation_);

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/bytes.h"
+#include "storage/hint_key.h"
 #include "storage/record_codec.h"
 
 namespace eddy::storage {
@@ -167,6 +168,34 @@ Status ReadWitnessed(Engine* engine, std::map<ActorId, Lease>* witnessed) {
   return {};
 }
 
+// One look for each owner, however many hints there are.
+Status ReadHintOwners(Engine* engine, std::vector<NodeId>* owners) {
+  std::string from;
+  for (;;) {
+    std::optional<NodeId> found;
+    std::string damaged;
+    const Status scanned =
+        engine->Scan(Space::kHints, from, {}, [&](std::string_view key, std::string_view) {
+          if (const auto hint = DecodeHintKey(key)) {
+            found = hint->owner;
+          } else {
+            damaged = key;
+          }
+          return false;
+        });
+    if (!scanned.has_value()) return scanned;
+    if (!damaged.empty()) {
+      // Not a key of ours: nothing can be delivered by it. Look behind it.
+      from = damaged + '\0';
+      continue;
+    }
+    if (!found) return {};
+    owners->push_back(*found);
+    from = EndOfHints(*found);
+    if (from.empty()) return {};
+  }
+}
+
 }  // namespace
 
 Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId node,
@@ -174,7 +203,12 @@ Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId
   const Result<bool> founded = IsFounded(engine);
   if (!founded.has_value()) return std::unexpected(founded.error());
 
-  Identity identity{.cluster = cluster, .node = node, .lease = {}, .history = {}, .witnessed = {}};
+  Identity identity{.cluster = cluster,
+                    .node = node,
+                    .lease = {},
+                    .history = {},
+                    .witnessed = {},
+                    .hint_owners = {}};
   Lease& lease = identity.lease;
   std::optional<uint64_t> clean;
   WriteBatch batch;
@@ -186,6 +220,9 @@ Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId
       return std::unexpected(read.error());
     }
     if (Status read = ReadWitnessed(engine, &identity.witnessed); !read.has_value()) {
+      return std::unexpected(read.error());
+    }
+    if (Status read = ReadHintOwners(engine, &identity.hint_owners); !read.has_value()) {
       return std::unexpected(read.error());
     }
     const Result<std::optional<uint64_t>> read = ReadClean(engine);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/random.h"
@@ -46,6 +47,7 @@ struct Identity {
   Lease lease;
   lattice::History history;
   std::map<ActorId, Lease> witnessed;
+  std::vector<NodeId> hint_owners;  // those for whom there are hints here
 };
 
 // Opens the identity of a directory, or founds it in an empty one, and takes a fresh lease; durable

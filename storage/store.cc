@@ -7,8 +7,10 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "storage/hint_key.h"
 #include "storage/key.h"
 #include "storage/record_codec.h"
+#include "storage/scan.h"
 
 namespace eddy::storage {
 
@@ -59,28 +61,61 @@ Result<std::string> ApplyJoin(JoinVerb* join, std::string_view stored) {
   return EncodeRecord(*ours);
 }
 
-// The record after a verb that may change it.
+// The record is the caller's to remove if it is the one that the verb names.
+std::string ApplyRemove(const RemoveVerb& remove, std::string_view stored) {
+  return RecordDigest(stored) == remove.digest ? std::string() : std::string(stored);
+}
+
+// The record after a verb that may change it; empty: none.
 Result<std::string> Apply(StoreVerb* verb, std::string_view stored, uint64_t remembered_since) {
   if (auto* put = std::get_if<PutVerb>(&verb->action)) {
     return ApplyPut(put, stored, remembered_since);
   }
   if (auto* remove = std::get_if<DeleteVerb>(&verb->action)) return ApplyDelete(*remove, stored);
+  if (auto* remove = std::get_if<RemoveVerb>(&verb->action)) return ApplyRemove(*remove, stored);
   return ApplyJoin(&std::get<JoinVerb>(verb->action), stored);
 }
 
 }  // namespace
 
+std::vector<RowName> RowsOf(const StoreVerb& verb) {
+  std::vector<RowName> rows;
+  if (verb.hint_owner.has_value()) {
+    rows.push_back({Space::kHints, EncodeHintKey(*verb.hint_owner, verb.key)});
+  } else {
+    rows.push_back({Space::kData, verb.key});
+  }
+  if (const auto* read = std::get_if<ReadVerb>(&verb.action)) {
+    for (const NodeId owner : read->hint_owners) {
+      rows.push_back({Space::kHints, EncodeHintKey(owner, verb.key)});
+    }
+  }
+  return rows;
+}
+
+Store::Place Store::PlaceOf(const StoreVerb& verb) {
+  if (!verb.hint_owner.has_value()) return Place{Space::kData, verb.key};
+  return Place{Space::kHints, EncodeHintKey(*verb.hint_owner, verb.key)};
+}
+
 bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* results) {
   if (auto* meta = std::get_if<PutMetaVerb>(&verb->action)) {
     turn_.push_back(StagedWrite{Write{Space::kMeta, std::move(verb->key), std::move(meta->value)},
                                 Logging::kLogged});
-    staged_.push_back(Waiting{verb->id, Durability::kSync, {}, {}});
+    staged_.push_back(Waiting{verb->id, Durability::kSync, {}, {}, {}, {}});
+    return true;
+  }
+  if (std::holds_alternative<ScanVerb>(verb->action)) {
+    if (tier == Tier::kCache) return false;
+    results->push_back(ScanPage(engine_, *verb));
     return true;
   }
 
+  const bool removes = std::holds_alternative<RemoveVerb>(verb->action);
   const Stage stage =
-      std::holds_alternative<JoinVerb>(verb->action) ? Stage::kDurable : Stage::kApplied;
-  Result<std::optional<Stored>> loaded = Load(verb->key, tier);
+      removes || std::holds_alternative<JoinVerb>(verb->action) ? Stage::kDurable : Stage::kApplied;
+  const Place place = PlaceOf(*verb);
+  Result<std::optional<Stored>> loaded = Load(place, tier);
   if (!loaded.has_value()) {
     results->push_back(StoreResult{verb->id, stage, std::unexpected(loaded.error())});
     return true;
@@ -89,8 +124,14 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   Stored& stored = **loaded;
   const uint64_t token = TokenOfKey(verb->key);
   if (std::holds_alternative<ReadVerb>(verb->action)) {
+    const Result<bool> joined = JoinHints(*verb, tier, &stored.record);
+    if (!joined.has_value()) {
+      results->push_back(StoreResult{verb->id, stage, std::unexpected(joined.error())});
+      return true;
+    }
+    if (!*joined) return false;
     if (unsynced_tokens_.contains(token)) {
-      staged_.push_back(Waiting{verb->id, Durability::kSync, {}, std::move(stored.record)});
+      staged_.push_back(Waiting{verb->id, Durability::kSync, {}, std::move(stored.record), {}, {}});
     } else {
       results->push_back(StoreResult{verb->id, stage, std::move(stored.record)});
     }
@@ -113,9 +154,10 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   // What is stored unchanged is covered by the next sync only if it is in the log.
   const bool covered = logging == Logging::kUnlogged || !wrote_unlogged_;
   if (*record != stored.record || (!covered && !record->empty())) {
-    StageRecord(verb->key, Stored{*std::move(record), stored.remembered_since}, logging);
+    StageRecord(place, Stored{*record, stored.remembered_since}, logging);
   }
-  Waiting waiting{verb->id, verb->durability, {}, {}};
+  Waiting waiting{verb->id, verb->durability, {}, {}, {}, verb->hint_owner};
+  if (removes) waiting.left = *std::move(record);
   if (verb->durability == Durability::kSync) {
     ++unsynced_tokens_[token];
     waiting.token = token;
@@ -124,13 +166,28 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   return true;
 }
 
-Result<std::optional<Store::Stored>> Store::Load(const std::string& key, Tier tier) {
-  if (const auto found = turn_records_.find(key); found != turn_records_.end()) {
+Result<bool> Store::JoinHints(const StoreVerb& verb, Tier tier, std::string* record) {
+  for (const NodeId owner : std::get<ReadVerb>(verb.action).hint_owners) {
+    auto hint = Load(Place{Space::kHints, EncodeHintKey(owner, verb.key)}, tier);
+    if (!hint.has_value()) return std::unexpected(hint.error());
+    if (!hint->has_value()) return false;
+    JoinVerb join{std::move((*hint)->record)};
+    if (join.record.empty()) continue;
+    Result<std::string> joined = ApplyJoin(&join, *record);
+    if (!joined.has_value()) return std::unexpected(joined.error());
+    *record = *std::move(joined);
+  }
+  return true;
+}
+
+Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier) {
+  const auto& records = turn_records_[static_cast<size_t>(place.space)];
+  if (const auto found = records.find(place.key); found != records.end()) {
     const StagedWrite& staged = turn_[found->second];
-    return Stored{*staged.write.value, staged.remembered_since};
+    return Stored{staged.write.value.value_or(std::string()), staged.remembered_since};
   }
   Stored stored;
-  const Result<Presence> presence = engine_->Get(Space::kData, key, tier, &stored.record);
+  const Result<Presence> presence = engine_->Get(place.space, place.key, tier, &stored.record);
   if (!presence.has_value()) return std::unexpected(presence.error());
   switch (*presence) {
     case Presence::kNotCached:
@@ -141,36 +198,40 @@ Result<std::optional<Store::Stored>> Store::Load(const std::string& key, Tier ti
     case Presence::kFound:
       break;
   }
-  const Result<uint64_t> remembered_since = UnsealRecord(key, &stored.record);
+  const Result<uint64_t> remembered_since = UnsealRecord(place.key, &stored.record);
   if (!remembered_since.has_value()) return std::unexpected(remembered_since.error());
   stored.remembered_since = *remembered_since;
   return stored;
 }
 
-void Store::StageRecord(const std::string& key, Stored record, Logging logging) {
+void Store::StageRecord(const Place& place, Stored record, Logging logging) {
   wrote_unlogged_ = wrote_unlogged_ || logging == Logging::kUnlogged;
-  const auto [place, fresh] = turn_records_.try_emplace(key, turn_.size());
+  std::optional<std::string> value;
+  if (!record.record.empty()) value = std::move(record.record);
+  const auto [at, fresh] =
+      turn_records_[static_cast<size_t>(place.space)].try_emplace(place.key, turn_.size());
   if (fresh) {
-    turn_.push_back(StagedWrite{Write{Space::kData, key, std::move(record.record)}, logging,
+    turn_.push_back(StagedWrite{Write{place.space, place.key, std::move(value)}, logging,
                                 record.remembered_since});
     return;
   }
-  StagedWrite& staged = turn_[place->second];
-  staged.write.value = std::move(record.record);
+  StagedWrite& staged = turn_[at->second];
+  staged.write.value = std::move(value);
+  staged.remembered_since = record.remembered_since;
   // The record holds what both verbs wrote, so it is logged if one of them asks for it.
   if (logging == Logging::kLogged) staged.logging = Logging::kLogged;
 }
 
 Status Store::WriteTurn() {
   for (StagedWrite& staged : turn_) {
-    if (staged.write.space == Space::kData) {
+    if (staged.write.space != Space::kMeta && staged.write.value.has_value()) {
       SealRecord(staged.write.key, staged.remembered_since, &*staged.write.value);
     }
     WriteBatch& batch = staged.logging == Logging::kLogged ? logged_batch_ : unlogged_batch_;
     batch.push_back(std::move(staged.write));
   }
   turn_.clear();
-  turn_records_.clear();
+  for (auto& records : turn_records_) records.clear();
   Status status;
   if (!logged_batch_.empty()) status = engine_->Write(logged_batch_, Logging::kLogged);
   if (status.has_value() && !unlogged_batch_.empty()) {
@@ -223,6 +284,8 @@ void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResu
     result.stage = Stage::kApplied;
     result.record = *std::move(waiting->read);
   }
+  result.hint_owner = waiting->hint_owner;
+  if (waiting->left.has_value()) result.record = *std::move(waiting->left);
   if (!status.has_value()) result.record = std::unexpected(status.error());
   results->push_back(std::move(result));
 }

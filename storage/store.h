@@ -15,6 +15,7 @@
 // a row that somebody removed by hand, need nobody to notice.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -24,6 +25,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/status.h"
 #include "lattice/record.h"
 #include "storage/engine.h"
@@ -41,7 +43,10 @@ enum class Durability : uint8_t {
 // Reads the record. Result: kApplied with the record. What was written to be synced and is not yet
 // on disk shows only after the sync that covers it: a crash of this replica must not take back what
 // a reader was shown.
-struct ReadVerb {};
+struct ReadVerb {
+  // A stand-in's read: the hints that it keeps for these owners are joined in.
+  std::vector<NodeId> hint_owners;
+};
 
 // A write coordinated here: Record::Put on what is stored. Results: kApplied with the joined
 // record, then kDurable. kConflict if the stored record or `seen` already holds the sibling's actor
@@ -65,6 +70,22 @@ struct JoinVerb {
   std::string record;  // encoded
 };
 
+// Removes the record if it is still the one with this digest. Result: kDurable, with the record
+// that is there instead; empty: there is none now.
+struct RemoveVerb {
+  Digest digest;
+};
+
+// A page of what lies in [key, end) of a space: of Space::kData, or of the hints for hint_owner,
+// whose keys are then plain record keys. Result: kApplied, with the rows in order. Touches the
+// disk: see ScanPage.
+struct ScanVerb {
+  std::string end;  // empty: the end of the space, or of the owner's hints
+  uint32_t rows_max = 256;
+  size_t bytes_max = size_t{1} << 20;  // exceeded by one row at most
+  bool digests_only = false;           // and no records
+};
+
 // A row of Space::kMeta, always synced. Result: kDurable only.
 struct PutMetaVerb {
   std::string value;
@@ -74,10 +95,18 @@ struct StoreVerb {
   uint64_t id = 0;  // the caller's; comes back in every result
   std::string key;  // encoded record key (storage/key.h), or a meta row's name
   Durability durability = Durability::kSync;
-  std::variant<ReadVerb, PutVerb, DeleteVerb, JoinVerb, PutMetaVerb> action;
+  std::variant<ReadVerb, PutVerb, DeleteVerb, JoinVerb, RemoveVerb, ScanVerb, PutMetaVerb> action;
+  // Set: the verb is about the hint that is kept for this owner, not about the record itself.
+  std::optional<NodeId> hint_owner = {};
 };
 
 enum class Stage : uint8_t { kApplied, kDurable };
+
+struct ScannedRow {
+  std::string key;             // of the record
+  Result<std::string> record;  // encoded; kCorruption: the row is there and cannot be trusted
+  Digest digest;               // of the record
+};
 
 struct StoreResult {
   uint64_t id = 0;
@@ -86,7 +115,19 @@ struct StoreResult {
   // no further result follows, and an error of a writing verb means that this store may have
   // forgotten something: its history ends.
   Result<std::string> record;
+  // Of a scan: the page, and the key at which the next one begins (empty: that was the last).
+  std::vector<ScannedRow> rows = {};
+  std::string next = {};
+  // Of a hint that was written or removed: its owner. Scans from now on see it.
+  std::optional<NodeId> hint_owner = {};
 };
+
+// The rows that Execute reads for this verb.
+struct RowName {
+  Space space = Space::kData;
+  std::string key;
+};
+std::vector<RowName> RowsOf(const StoreVerb& verb);
 
 class Store {
  public:
@@ -96,7 +137,7 @@ class Store {
   // Executes one verb and appends its immediate result, if it has one. With Tier::kCache, returns
   // false and leaves `verb` untouched when the record is not in memory: fetch it elsewhere
   // (Engine::Get with Tier::kDisk warms the cache), keep later verbs of the same key waiting, then
-  // execute again with Tier::kDisk.
+  // execute again with Tier::kDisk. RowsOf says which rows those are. A scan is never in memory.
   [[nodiscard]] bool Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* results);
 
   // Writes what Execute staged, as one batch per logging class, and appends the durable results
@@ -112,6 +153,11 @@ class Store {
   size_t waiting() const { return staged_.size() + unsynced_.size(); }
 
  private:
+  // Where a verb's record lies.
+  struct Place {
+    Space space = Space::kData;
+    std::string key;
+  };
   // A stored record, as bytes. Empty where there is none.
   struct Stored {
     std::string record;
@@ -127,12 +173,17 @@ class Store {
     Durability durability;
     std::optional<uint64_t> token;    // of the record written
     std::optional<std::string> read;  // what a reader that waits will be shown
-    uint64_t commit = 0;              // set when committed
+    std::optional<std::string> left;  // what a removal left
+    std::optional<NodeId> hint_owner;
+    uint64_t commit = 0;  // set when committed
   };
 
+  static Place PlaceOf(const StoreVerb& verb);
   // The stored record as this turn's earlier verbs left it; nullopt when not in memory.
-  Result<std::optional<Stored>> Load(const std::string& key, Tier tier);
-  void StageRecord(const std::string& key, Stored record, Logging logging);
+  Result<std::optional<Stored>> Load(const Place& place, Tier tier);
+  // Joins the hints of the owners into the record; false when one is not in memory.
+  Result<bool> JoinHints(const StoreVerb& verb, Tier tier, std::string* record);
+  void StageRecord(const Place& place, Stored record, Logging logging);
   Status WriteTurn();
   void Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results);
   void Release(uint64_t token);
@@ -142,7 +193,7 @@ class Store {
   // The turn under way: what it writes, one write a record, and which write is whose, for verbs
   // that follow on the same key; and the verbs that wait for it.
   std::vector<StagedWrite> turn_;
-  std::unordered_map<std::string, size_t> turn_records_;  // lookup only
+  std::array<std::unordered_map<std::string, size_t>, kSpaces> turn_records_;  // lookup only
   std::vector<Waiting> staged_;
 
   // Committed, waiting for a sync; in commit order.

@@ -54,7 +54,9 @@ void AddKeyOptions(CLI::App* verb, KeyOptions* options) {
   verb->add_option("--bucket", options->bucket,
                    "The bucket [default]; the keys of Redis clients are in bucket redis")
       ->option_text("NAME");
-  AddQuorumOption(verb, "-n", "Replicas [of the bucket]", &options->quorum.n);
+  verb->add_flag_callback(
+      "--strict", [options] { options->quorum.sloppy = false; },
+      "Only the key's owners count, no node that stands in for one that is down");
   verb->add_flag("--show-context", options->show_context,
                  "Print the causal context, for a later --context");
 }

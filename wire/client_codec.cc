@@ -8,10 +8,12 @@ namespace eddy::wire {
 
 namespace {
 
-flatbuffers::Optional<uint8_t> ToOptional(std::optional<uint8_t> value) {
-  return value ? flatbuffers::Optional<uint8_t>(*value) : flatbuffers::nullopt;
+template <class T>
+flatbuffers::Optional<T> ToOptional(std::optional<T> value) {
+  return value ? flatbuffers::Optional<T>(*value) : flatbuffers::nullopt;
 }
-std::optional<uint8_t> FromOptional(flatbuffers::Optional<uint8_t> value) {
+template <class T>
+std::optional<T> FromOptional(flatbuffers::Optional<T> value) {
   return value ? std::optional(*value) : std::nullopt;
 }
 
@@ -71,10 +73,10 @@ Offset<flat::ClientRequest> ToClientRequest(FlatBufferBuilder* builder,
   const auto key = ToBytesAlways(builder, request.key);
   const flat::RequestId id = ToRequestId(request.id);
   const QuorumOptions& quorum = request.quorum;
-  return flat::CreateClientRequest(*builder, &id, bucket, key, ToOptional(quorum.n),
-                                   ToOptional(quorum.r), ToOptional(quorum.w),
-                                   ToOptional(quorum.pr), ToOptional(quorum.pw),
-                                   ToMicroseconds(request.deadline), action.type, action.value);
+  return flat::CreateClientRequest(
+      *builder, &id, bucket, key, ToOptional(quorum.n), ToOptional(quorum.r), ToOptional(quorum.w),
+      ToOptional(quorum.pr), ToOptional(quorum.pw), ToMicroseconds(request.deadline), action.type,
+      action.value, ToOptional(quorum.sloppy));
 }
 
 Result<ClientRequest> FromClientRequest(const flat::ClientRequest* flat) {
@@ -86,7 +88,8 @@ Result<ClientRequest> FromClientRequest(const flat::ClientRequest* flat) {
                                  .r = FromOptional(flat->r()),
                                  .w = FromOptional(flat->w()),
                                  .pr = FromOptional(flat->pr()),
-                                 .pw = FromOptional(flat->pw())};
+                                 .pw = FromOptional(flat->pw()),
+                                 .sloppy = FromOptional(flat->sloppy())};
   request.deadline = FromMicroseconds(flat->deadline_us());
   if (flat->action_type() > flat::Action::MAX) {
     return Fail(Code::kUnsupported,
@@ -145,7 +148,7 @@ Offset<flat::ClientReply> ToClientReply(FlatBufferBuilder* builder, const Client
   const auto error = ToError(builder, reply.error);
   const flat::RequestId id = ToRequestId(reply.id);
   return flat::CreateClientReply(*builder, &id, error, reply.needed, reply.answered, context,
-                                 siblings);
+                                 siblings, reply.primaries);
 }
 
 Result<ClientReply> FromClientReply(const flat::ClientReply* flat, size_t payload_bytes) {
@@ -156,6 +159,7 @@ Result<ClientReply> FromClientReply(const flat::ClientReply* flat, size_t payloa
   }
   reply.needed = flat->needed();
   reply.answered = flat->answered();
+  reply.primaries = flat->primaries();
   reply.context = FromBytes(flat->context());
   if (flat->siblings() == nullptr) return reply;
   if (flat->siblings()->size() > kReplySiblingsMax) return Malformed("reply");

@@ -25,6 +25,8 @@ struct QuorumOptions {
   std::optional<uint8_t> w;
   std::optional<uint8_t> pr;  // of the r, so many must be primaries
   std::optional<uint8_t> pw;  // of the w, so many must be primaries
+  // Whether nodes outside the preference list may stand in for those in it that cannot be reached.
+  std::optional<bool> sloppy;
 
   friend bool operator==(const QuorumOptions&, const QuorumOptions&) = default;
 };
@@ -90,6 +92,8 @@ struct ClientReply {
   // The quorum: how many replicas had to answer, and how many had when this reply was made.
   uint8_t needed = 0;
   uint8_t answered = 0;
+  // How many of those that answered are owners of the key, not stand-ins.
+  uint8_t primaries = 0;
   // What the reader has now seen: pass it to the write that replaces it. Empty when nothing was
   // ever there.
   std::string context;

@@ -45,9 +45,10 @@ Offset<flat::ReadReply> ToBody(FlatBufferBuilder* builder, const ReadReply& repl
 Offset<flat::WriteRequest> ToBody(FlatBufferBuilder* builder, const WriteRequest& request) {
   const auto record = ToBytes(builder, request.record);
   const auto key = ToBytesAlways(builder, request.key);
-  return flat::CreateWriteRequest(*builder, key, record,
-                                  static_cast<flat::Durability>(request.durability),
-                                  ToMicroseconds(request.budget));
+  const flat::Id hint_for = ToId(request.hint_for);
+  return flat::CreateWriteRequest(
+      *builder, key, record, static_cast<flat::Durability>(request.durability),
+      ToMicroseconds(request.budget), request.hint_for.IsNone() ? nullptr : &hint_for);
 }
 Offset<flat::WriteReply> ToBody(FlatBufferBuilder* builder, const WriteReply& reply) {
   const auto error = ToError(builder, reply.error);
@@ -108,7 +109,8 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::WriteRequest& flat) {
                       .key = std::string(key),
                       .record = std::string(FromBytes(flat.record())),
                       .durability = static_cast<uint8_t>(flat.durability()),
-                      .budget = FromMicroseconds(flat.budget_us())};
+                      .budget = FromMicroseconds(flat.budget_us()),
+                      .hint_for = FromId<NodeId>(flat.hint_for())};
 }
 Result<PeerMessage> FromBody(uint64_t op, const flat::WriteReply& flat) {
   WriteReply reply{.op = op, .error = std::nullopt};

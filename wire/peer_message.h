@@ -43,6 +43,9 @@ struct WriteRequest {
   std::string record;
   uint8_t durability = 1;  // storage::Durability
   Duration budget{};
+  // Not none: keep the record for this node, which cannot be reached, and bring it there later
+  // (Dynamo, section 4.6).
+  NodeId hint_for;
 
   friend bool operator==(const WriteRequest&, const WriteRequest&) = default;
 };

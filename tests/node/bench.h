@@ -80,6 +80,10 @@ class Bench {
     node_->Receive(now(), from, std::move(message));
     Pump();
   }
+  void PeerUp(NodeId peer) {
+    node_->PeerUp(now(), peer);
+    Pump();
+  }
   void PeerDown(NodeId peer) {
     node_->PeerDown(now(), peer);
     Pump();

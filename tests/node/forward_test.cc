@@ -83,6 +83,7 @@ TEST(Forward, IsNeverForwardedAgain) {
   bench.GrantLeases();
   const auto [key, first, second] = FindElsewhere(bench.layout());
   wire::ForwardRequest astray{.op = 9, .request = GetOf(key)};
+  astray.request.quorum.sloppy = false;
   astray.request.deadline = std::chrono::seconds(1);
   bench.Receive(second, astray);
   const auto replies = bench.Sent<wire::ForwardReply>(second);

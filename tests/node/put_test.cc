@@ -224,12 +224,17 @@ TEST(Retry, OfAWriteOfUnknownOutcomeReplicatesTheSameDotAgain) {
   bench.Advance(seconds(3));
   ASSERT_EQ(bench.Reply(first)->error->code, Code::kUnknownOutcome);
   const auto lost = bench.Sent<wire::WriteRequest>(Bench::Peer(2));
+  bench.Sync();  // the hints that are kept here for both, which are sent at once
+  bench.Sent<wire::WriteRequest>(Bench::Peer(2));
   const uint64_t again = bench.Submit(request);
   const auto writes = bench.Sent<wire::WriteRequest>(Bench::Peer(2));
-  ASSERT_EQ(writes.size(), 1u);
-  EXPECT_EQ(writes[0].record, lost.at(0).record);
+  // The hint's delivery may be among them; all bring the same.
+  ASSERT_FALSE(writes.empty());
   bench.Sync();
-  bench.Receive(Bench::Peer(2), wire::WriteReply{.op = writes[0].op});
+  for (const auto& write : writes) {
+    EXPECT_EQ(write.record, lost.at(0).record);
+    bench.Receive(Bench::Peer(2), wire::WriteReply{.op = write.op});
+  }
   ASSERT_NE(bench.Reply(again), nullptr);
   EXPECT_FALSE(bench.Reply(again)->error);
 }
@@ -240,9 +245,9 @@ TEST(Retry, OfAPutThatThisStoreDidNotKeepStaysUnknown) {
   auto request = PutOf("k", "v");
   request.id = {5, 1};
   const uint64_t first = bench.Submit(request);
+  bench.Advance(seconds(3));
   bench.engine().Crash();  // what was to be committed never is
   bench.DropTurn();
-  bench.Advance(seconds(3));
   ASSERT_EQ(bench.Reply(first)->error->code, Code::kUnknownOutcome);
   bench.Sent<wire::WriteRequest>(Bench::Peer(2));
   const uint64_t again = bench.Submit(request);

@@ -94,8 +94,11 @@ class CheckerTest : public ::testing::Test {
   }
 
   void Done(uint64_t write, const CausalContext& context) {
-    checker_->Answered(write,
-                       {.id = {1, write}, .needed = 2, .answered = 2, .context = Token(context)});
+    checker_->Answered(write, {.id = {1, write},
+                               .needed = 2,
+                               .answered = 2,
+                               .primaries = primaries_,
+                               .context = Token(context)});
     checker_->Ended(write);
   }
   // A put from beginning to end; its client has then seen `seen` and the dot.
@@ -119,8 +122,11 @@ class CheckerTest : public ::testing::Test {
   };
   void Show(uint64_t get, const CausalContext& context, const std::vector<Shown>& shown,
             uint8_t answered = 2) {
-    wire::ClientReply reply{
-        .id = {1, get}, .needed = answered, .answered = answered, .context = Token(context)};
+    wire::ClientReply reply{.id = {1, get},
+                            .needed = answered,
+                            .answered = answered,
+                            .primaries = answered,
+                            .context = Token(context)};
     for (const Shown& one : shown) {
       reply.siblings.push_back(
           {.dot = one.dot, .timestamp = {one.time}, .value = MakeValue(one.put, 16)});
@@ -140,6 +146,7 @@ class CheckerTest : public ::testing::Test {
   std::string bucket_;
   std::optional<Checker> checker_;
   uint64_t operations_ = 0;
+  uint8_t primaries_ = 2;  // of those that acknowledge a write
 };
 
 TEST_F(CheckerTest, AcceptsAWriteThatIsReadBack) {
@@ -175,6 +182,16 @@ TEST_F(CheckerTest, DemandsAWriteWhileOneOfItsDisksIsLeft) {
   Put({kA, 1});
   checker_->DiskLost(kNode0);
   Show(BeginGet({.r = 3}), {}, {}, 3);
+  EXPECT_THAT(violation(), HasSubstr("was told"));
+}
+
+TEST_F(CheckerTest, CountsStandInsOnceTheirHintsHaveBeenDelivered) {
+  primaries_ = 1;
+  Put({kA, 1});
+  Show(BeginGet(), {}, {});
+  EXPECT_THAT(violation(), IsEmpty()) << "the stand-in was not asked";
+  checker_->HintsDelivered();
+  Show(BeginGet(), {}, {});
   EXPECT_THAT(violation(), HasSubstr("was told"));
 }
 
@@ -345,6 +362,7 @@ TEST_F(CheckerTest, AllowsExpiredValuesToBeAbsentAndNotToBeShown) {
       {.id = {1, get},
        .needed = 2,
        .answered = 2,
+       .primaries = 2,
        .context = Token(ContextOf({{kA, 1}})),
        .siblings = {
            {.dot = {kA, 1}, .timestamp = {1}, .expires_at = expiry, .value = MakeValue(put, 16)}}});

@@ -41,7 +41,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Planted{PlantedBug::kErrorIsAbsent, 400}, Planted{PlantedBug::kStaleRead, 5},
                       Planted{PlantedBug::kSameAlways, 5}, Planted{PlantedBug::kNoRequestIds, 5},
                       Planted{PlantedBug::kUnknownIsNotDone, 5}, Planted{PlantedBug::kNoAnswer, 5},
-                      Planted{PlantedBug::kTwoAnswers, 5}, Planted{PlantedBug::kFlipBit, 5}),
+                      Planted{PlantedBug::kTwoAnswers, 5}, Planted{PlantedBug::kFlipBit, 5},
+                      Planted{PlantedBug::kDropHint, 800}, Planted{PlantedBug::kHintUnacked, 60},
+                      Planted{PlantedBug::kHintsStay, 5}, Planted{PlantedBug::kHintAsOwn, 60}),
     [](const auto& planted) {
       std::string name(kPlantedBugNames[static_cast<size_t>(planted.param.bug)]);
       std::erase(name, '-');
@@ -50,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(PlantedBugs, NoneIsLeftOut) {
   // The list above has every bug that there is.
-  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 17u);
+  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 21u);
 }
 
 }  // namespace

@@ -214,7 +214,7 @@ class KeysTest(CliTest):
 
     def test_quorums_that_cannot_be_met(self):
         self.ctl("put", self.key(), "value")
-        ended = self.run_ctl("get", self.key(), "-n", "2", "-r", "3")
+        ended = self.run_ctl("get", self.key(), "-r", "4")
         self.assertEqual((ended.returncode, ended.stdout), (USAGE, b""))
         ended = self.run_ctl("put", self.key(), "value", "-w", "2")
         self.assertIn(ended.returncode, (USAGE, UNAVAILABLE))

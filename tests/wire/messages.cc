@@ -119,6 +119,7 @@ ClientReply MakeReply(Random* random) {
   reply.error = MakeOptionalError(random);
   reply.needed = static_cast<uint8_t>(random->Below(256));
   reply.answered = static_cast<uint8_t>(random->Below(256));
+  reply.primaries = static_cast<uint8_t>(random->Below(256));
   reply.context = MakeBytes(random, 0, 300);
   for (uint64_t i = random->Below(4); i > 0; --i) {
     reply.siblings.push_back({.dot = {random->NextId<ActorId>(), MakeNumber(random)},

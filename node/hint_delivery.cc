@@ -1,0 +1,136 @@
+#include "node/hint_delivery.h"
+
+#include <utility>
+
+#include "storage/record_codec.h"
+
+namespace eddy::node {
+
+std::optional<HintDelivery::Start> HintDelivery::Next(OpContext& context,
+                                                      BackgroundBudget& budget) {
+  const auto& notes = context.hints.notes();
+  for (auto at = notes.begin(); at != notes.end();) {
+    const NodeId owner = at->first;
+    ++at;  // now: an owner without hints is struck from the book
+    const auto peer = context.peers.Find(owner);
+    if (!peer || !context.peers.Reachable(*peer)) continue;
+    Route& route = routes_[owner];
+    if (auto start = NextFor(context, budget, owner, route)) return start;
+  }
+  return std::nullopt;
+}
+
+std::optional<HintDelivery::Start> HintDelivery::NextFor(OpContext& context,
+                                                         BackgroundBudget& budget, NodeId owner,
+                                                         Route& route) {
+  if (route.scanning || context.now.monotonic < route.not_before) return std::nullopt;
+  if (!route.page.empty()) {
+    // One that has fallen silent is asked for one sign of life at a time.
+    if (route.in_flight > 0 && context.peers.Silent(*context.peers.Find(owner))) {
+      return std::nullopt;
+    }
+    Row& row = route.page.front();
+    const size_t bytes = row.key.size() + row.record.size();
+    if (!budget.Take(context.now.monotonic, bytes)) return std::nullopt;
+    ++route.in_flight;
+    Start start{.operation = HintRow{.owner = owner,
+                                     .to = *context.peers.Find(owner),
+                                     .key = std::move(row.key),
+                                     .digest = storage::RecordDigest(row.record),
+                                     .bytes = bytes,
+                                     .give_up_at = context.now.monotonic + kRowMax},
+                .record = std::move(row.record),
+                .from = {}};
+    route.page.pop_front();
+    return start;
+  }
+  if (route.at_end) {
+    // Its last rows are on their way still.
+    if (route.in_flight > 0) return std::nullopt;
+    const bool all_delivered = !route.failed;
+    const uint64_t notes = route.notes;
+    route = Route();
+    if (all_delivered) context.hints.FoundNone(owner, notes);
+    if (!context.hints.MayHold(owner)) return std::nullopt;
+  }
+  if (route.next.empty()) route.notes = context.hints.notes().at(owner);
+  route.scanning = true;
+  return Start{.operation = HintScan{owner}, .record = {}, .from = route.next};
+}
+
+bool HintDelivery::OnScanned(OpContext& context, const HintScan& scan,
+                             storage::StoreResult result) {
+  Route& route = routes_[scan.owner];
+  route.scanning = false;
+  if (!result.record) {
+    route.at_end = true;
+    route.failed = true;
+    route.not_before = context.now.monotonic + kPause;
+    return true;
+  }
+  for (storage::ScannedRow& row : result.rows) {
+    if (!row.record) {
+      // A row that rots is lost; the other replicas have the record, and repair finds the owner.
+      context.counters.Add(Count::kHintsCorrupt);
+      continue;
+    }
+    route.page.push_back(Row{std::move(row.key), *std::move(row.record)});
+  }
+  route.next = std::move(result.next);
+  route.at_end = route.next.empty();
+  return true;
+}
+
+bool HintDelivery::OnWriteReply(OpContext& context, BackgroundBudget& budget, uint64_t op,
+                                HintRow& row, const wire::WriteReply& reply) {
+  if (row.removing) return false;
+  context.peers.Answered(row.to, context.now.monotonic - (row.give_up_at - kRowMax));
+  if (reply.error) {
+    RowEnded(context, budget, row, false);
+    return true;
+  }
+  row.removing = true;
+  context.counters.Add(Count::kHintsDelivered);
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = op,
+                         .key = row.key,
+                         .durability = storage::Durability::kOs,
+                         .action = storage::RemoveVerb{.digest = row.digest},
+                         .hint_owner = row.owner});
+  return false;
+}
+
+bool HintDelivery::OnRemoved(OpContext& context, BackgroundBudget& budget, const HintRow& row,
+                             bool removed) {
+  RowEnded(context, budget, row, removed);
+  return true;
+}
+
+bool HintDelivery::OnPeerDown(OpContext& context, BackgroundBudget& budget, const HintRow& row,
+                              PeerIndex peer) {
+  if (row.removing || row.to != peer) return false;
+  RowEnded(context, budget, row, false);
+  return true;
+}
+
+bool HintDelivery::OnTick(OpContext& context, BackgroundBudget& budget, const HintRow& row) {
+  if (row.removing || context.now.monotonic < row.give_up_at) return false;
+  context.peers.LeftUnanswered(row.to);
+  RowEnded(context, budget, row, false);
+  return true;
+}
+
+void HintDelivery::RowEnded(OpContext& context, BackgroundBudget& budget, const HintRow& row,
+                            bool removed) {
+  budget.Return(row.bytes);
+  Route& route = routes_[row.owner];
+  --route.in_flight;
+  if (removed) return;
+  // What is left of this pass is read again with the next.
+  route.failed = true;
+  route.page.clear();
+  route.at_end = true;
+  route.not_before = context.now.monotonic + kPause;
+}
+
+}  // namespace eddy::node
