@@ -16,6 +16,11 @@ struct Digest {
   uint64_t low = 0;
 
   friend auto operator<=>(const Digest&, const Digest&) = default;
+  Digest& operator^=(const Digest& other) {
+    high ^= other.high;
+    low ^= other.low;
+    return *this;
+  }
 };
 
 Digest Hash128(std::string_view bytes);

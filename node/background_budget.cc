@@ -23,9 +23,10 @@ bool BackgroundBudget::Take(MonotonicTime now, size_t bytes) {
   return true;
 }
 
-void BackgroundBudget::Return(size_t bytes) {
+void BackgroundBudget::Return(size_t bytes, size_t used) {
   --items_in_flight_;
   bytes_in_flight_ -= bytes;
+  if (options_.bytes_per_second > 0) credit_ += static_cast<int64_t>(bytes - std::min(used, bytes));
 }
 
 void BackgroundBudget::OnForeground(MonotonicTime now, Duration latency) {

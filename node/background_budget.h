@@ -28,7 +28,9 @@ class BackgroundBudget {
   // Leave to send one item of so many bytes now: Return it when it was answered or given up.
   // False: not now. An item larger than all there is may go alone.
   [[nodiscard]] bool Take(MonotonicTime now, size_t bytes);
-  void Return(size_t bytes);
+  void Return(size_t bytes) { Return(bytes, bytes); }
+  // It turned out to be smaller than was asked for.
+  void Return(size_t bytes, size_t used);
 
   // A client's request was answered after this long.
   void OnForeground(MonotonicTime now, Duration latency);

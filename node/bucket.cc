@@ -1,6 +1,7 @@
 #include "node/bucket.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/core.h>
 
@@ -83,6 +84,12 @@ Status BucketTable::Set(const std::string& bucket, const BucketProperties& prope
 const BucketProperties& BucketTable::Find(std::string_view bucket) const {
   const auto found = named_.find(bucket);
   return found == named_.end() ? default_ : found->second;
+}
+
+std::vector<uint8_t> BucketTable::ReplicaCounts() const {
+  std::set<uint8_t> counts{default_.n};
+  for (const auto& [name, properties] : named_) counts.insert(properties.n);
+  return {counts.begin(), counts.end()};
 }
 
 }  // namespace eddy::node

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "storage/store.h"
@@ -65,6 +66,8 @@ class BucketTable {
   [[nodiscard]] Status Set(const std::string& bucket, const BucketProperties& properties);
   void SetDefault(const BucketProperties& properties) { default_ = properties; }
   const BucketProperties& Find(std::string_view bucket) const;
+  // The numbers of replicas that buckets have, each once, ascending.
+  std::vector<uint8_t> ReplicaCounts() const;
 
  private:
   BucketProperties default_;

@@ -23,16 +23,17 @@ bool IsDurability(uint8_t value) {
 
 }  // namespace
 
-Node::Core::Core(NodeOptions options, BucketTable buckets, ring::Layout layout,
+Node::Core::Core(NodeOptions options, BucketTable bucket_table, ring::Layout layout,
                  storage::Identity identity, Random random)
     : peers(identity.node),
       topology(std::move(layout), &peers),
+      budget(options.background),
       lease(identity.lease, identity.history),
+      buckets(std::move(bucket_table)),
+      background(options, topology, peers, buckets, static_cast<uint32_t>(random.Next())),
       options_(options),
-      buckets_(std::move(buckets)),
       random_(random),
       operations_(options_.operations_max, static_cast<uint32_t>(random_.Next())),
-      budget_(options_.background),
       recent_(options_.recent_requests_max),
       announcement_(random_.Next()),
       witnessed_(std::move(identity.witnessed)) {
@@ -74,7 +75,7 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
   }
   if (auto ok = CheckKey(request.bucket, request.key); !ok) return refuse(ok.error());
   const ring::Token token = ring::TokenOf(request.bucket, request.key);
-  const BucketProperties& bucket = buckets_.Find(request.bucket);
+  const BucketProperties& bucket = buckets.Find(request.bucket);
   const auto placed = topology.Place(token, bucket, request.quorum);
   if (!placed) return refuse(placed.error());
   if (operations_.full()) {
@@ -194,7 +195,7 @@ void Node::Core::BeginPut(OpContext& context, Coordination coordination, wire::P
                            .timestamp = clock_.Tick(context.now.wall),
                            .expires_at = action.expires_at,
                            .value = std::move(action.value)};
-  const auto& bucket = buckets_.Find(coordination.bucket);
+  const auto& bucket = buckets.Find(coordination.bucket);
   if (sibling.expires_at == lattice::Sibling::kNever && bucket.ttl.count() > 0) {
     sibling.expires_at = context.now.wall + bucket.ttl;
   }
@@ -277,7 +278,7 @@ bool Node::Core::MayBeHintedFor(NodeId owner) const {
 std::vector<NodeId> Node::Core::HintOwnersOf(const OpContext& context,
                                              const storage::RecordKey& key) const {
   if (hints.empty()) return {};
-  const auto placed = topology.Place(ring::Token{key.token}, buckets_.Find(key.bucket), {});
+  const auto placed = topology.Place(ring::Token{key.token}, buckets.Find(key.bucket), {});
   return placed ? context.HintOwners(placed->placement) : std::vector<NodeId>();
 }
 
@@ -318,18 +319,15 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest r
 }
 
 void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ReadReply reply) {
+  if (Background::IsMine(reply.op)) return background.Receive(context, from, std::move(reply));
   With<GetOp>(reply.op, [&](GetOp& op) { return op.OnReadReply(context, from, std::move(reply)); });
 }
 
 void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::WriteReply& reply) {
+  if (Background::IsMine(reply.op)) return background.Receive(context, from, reply);
   Operation* operation = operations_.Find(reply.op);
   if (operation != nullptr && std::holds_alternative<GetOp>(*operation)) {
     With<GetOp>(reply.op, [&](GetOp& op) { return op.OnWriteReply(context, from, reply); });
-  } else if (operation != nullptr && std::holds_alternative<HintRow>(*operation)) {
-    With<HintRow>(reply.op, [&](HintRow& row) {
-      return row.to == from && delivery_.OnWriteReply(context, budget_, reply.op, row, reply);
-    });
-    DeliverHints(context);
   } else {
     With<PutOp>(reply.op, [&](PutOp& op) { return op.OnWriteReply(context, from, reply); });
   }
@@ -340,7 +338,10 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ForwardRequest
     counters.Add(Count::kDroppedTooLate);
     return;
   }
-  const Origin origin{.forwarder = from, .id = request.op, .request = request.request.id};
+  const Origin origin{.forwarder = from,
+                      .id = request.op,
+                      .request = request.request.id,
+                      .since = context.now.monotonic};
   Coordinate(context.now, origin, std::move(request.request));
 }
 
@@ -399,7 +400,9 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
     }
   }
   const uint64_t id = result.id;
-  if (Operation* operation = operations_.Find(id)) {
+  if (Background::IsMine(id)) {
+    background.Complete(context, std::move(result));
+  } else if (Operation* operation = operations_.Find(id)) {
     bool ended = false;
     if (auto* row = std::get_if<LeaseRow>(operation)) {
       ended = true;
@@ -420,13 +423,8 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
       ended = write->OnStore(context, std::move(result));
     } else if (auto* witness = std::get_if<ServedLease>(operation)) {
       ended = witness->OnStore(context, result);
-    } else if (const auto* scan = std::get_if<HintScan>(operation)) {
-      ended = delivery_.OnScanned(context, *scan, std::move(result));
-    } else if (const auto* hint = std::get_if<HintRow>(operation)) {
-      ended = delivery_.OnRemoved(context, budget_, *hint, result.record && result.record->empty());
     }
     if (ended) operations_.Erase(id);
-    DeliverHints(context);
   }
   if (lost_actor) LoseActor(context);
 }
@@ -438,18 +436,17 @@ void Node::Core::PeerUp(Now now, PeerIndex peer) {
   OpContext context = Context(now);
   peers.Up(peer);
   AnnounceLease(context, peer);
+  background.PeerUp(context, peer);
 }
 
 void Node::Core::PeerDown(Now now, PeerIndex peer) {
   OpContext context = Context(now);
   peers.Down(peer);
+  background.PeerDown(context, peer);
   operations_.EraseIf([&](Operation& operation) {
     if (auto* get = std::get_if<GetOp>(&operation)) return get->OnPeerDown(context, peer);
     if (auto* forward = std::get_if<ForwardOp>(&operation)) {
       return forward->OnPeerDown(context, peer);
-    }
-    if (const auto* row = std::get_if<HintRow>(&operation)) {
-      return delivery_.OnPeerDown(context, budget_, *row, peer);
     }
     if (auto* put = std::get_if<PutOp>(&operation)) {
       const bool ended = put->OnPeerDown(context, peer);
@@ -466,9 +463,6 @@ void Node::Core::Tick(Now now) {
   operations_.EraseIf([&](Operation& operation) {
     if (auto* get = std::get_if<GetOp>(&operation)) return get->OnTick(context);
     if (auto* forward = std::get_if<ForwardOp>(&operation)) return forward->OnTick(context);
-    if (const auto* row = std::get_if<HintRow>(&operation)) {
-      return delivery_.OnTick(context, budget_, *row);
-    }
     if (auto* put = std::get_if<PutOp>(&operation)) {
       const bool ended = put->OnTick(context);
       RememberOutcome(*put);
@@ -476,43 +470,15 @@ void Node::Core::Tick(Now now) {
     }
     return false;
   });
+  background.Tick(context);
   RenewLease(context);
-  budget_.Tick(now.monotonic);
-  DeliverHints(context);
+  budget.Tick(now.monotonic);
+  background.Run(context);
   for (const auto& [member, witness] : witnesses_) {
     const bool due = !witness.granted && now.monotonic >= witness.announced_at + kAnnounceEvery;
     if (due && peers.Reachable(member)) AnnounceLease(context, member);
   }
   ConfirmLease(now);
-}
-
-// --- Hints
-
-void Node::Core::DeliverHints(OpContext& context) {
-  if (!confirmed_ || hints.empty()) return;
-  while (!operations_.full()) {
-    auto start = delivery_.Next(context, budget_);
-    if (!start) return;
-    const uint64_t op = operations_.NextId();
-    if (const auto* scan = std::get_if<HintScan>(&start->operation)) {
-      context.effects.verbs.push_back(
-          storage::StoreVerb{.id = op,
-                             .key = std::move(start->from),
-                             .action = storage::ScanVerb{.rows_max = HintDelivery::kPageRows,
-                                                         .bytes_max = HintDelivery::kPageBytes},
-                             .hint_owner = scan->owner});
-      operations_.Insert(*scan);
-      continue;
-    }
-    auto& row = std::get<HintRow>(start->operation);
-    context.Send(row.to,
-                 wire::WriteRequest{.op = op,
-                                    .key = row.key,
-                                    .record = std::move(start->record),
-                                    .durability = static_cast<uint8_t>(storage::Durability::kSync),
-                                    .budget = HintDelivery::kRowMax});
-    operations_.Insert(std::move(row));
-  }
 }
 
 // --- The lease
@@ -571,6 +537,7 @@ void Node::Core::ConfirmLease(Now now) {
   const Duration waited = now.monotonic - *started_at_;
   confirmed_ =
       all || (all_reachable && waited >= options_.lease_wait) || waited >= 3 * options_.lease_wait;
+  if (confirmed_) background.Begin();
 }
 
 bool Node::Core::Ready(std::string_view* reason) const {

@@ -9,11 +9,11 @@
 
 #include "base/hybrid_clock.h"
 #include "node/actor_lease.h"
+#include "node/background.h"
 #include "node/background_budget.h"
 #include "node/forward_op.h"
 #include "node/get_op.h"
 #include "node/hint_book.h"
-#include "node/hint_delivery.h"
 #include "node/node.h"
 #include "node/operation.h"
 #include "node/operation_table.h"
@@ -44,7 +44,10 @@ class Node::Core {
   Peers peers;
   Topology topology;
   HintBook hints;
+  BackgroundBudget budget;
   ActorLease lease;
+  const BucketTable buckets;
+  Background background;
 
   size_t operations() const { return operations_.size(); }
   NodeId id() const { return peers.IdOf(kSelf); }
@@ -54,8 +57,8 @@ class Node::Core {
   struct LeaseRow {
     storage::Lease lease;
   };
-  using Operation = std::variant<GetOp, PutOp, ForwardOp, ServedRead, ServedWrite, ServedLease,
-                                 LeaseRow, HintScan, HintRow>;
+  using Operation =
+      std::variant<GetOp, PutOp, ForwardOp, ServedRead, ServedWrite, ServedLease, LeaseRow>;
 
   // What a member has said of our lease.
   struct Witness {
@@ -67,7 +70,7 @@ class Node::Core {
   static constexpr size_t kWitnessedMax = 4096;
 
   OpContext Context(Now now) {
-    return OpContext{now, options_, peers, counters, clock_, hints, effects};
+    return OpContext{now, options_, peers, counters, clock_, hints, budget, effects};
   }
 
   void Handle(OpContext& context, PeerIndex from, wire::ReadRequest request);
@@ -78,6 +81,11 @@ class Node::Core {
   void Handle(OpContext& context, PeerIndex from, wire::ForwardReply reply);
   void Handle(OpContext& context, PeerIndex from, const wire::LeaseAnnouncement& announced);
   void Handle(OpContext& context, PeerIndex from, const wire::LeaseAnswer& answer);
+  // What is about a partition as a whole.
+  template <class Message>
+  void Handle(OpContext& context, PeerIndex from, Message message) {
+    background.Receive(context, from, std::move(message));
+  }
 
   void CoordinateWrite(OpContext& context, Coordination coordination, wire::ClientRequest request);
   // A retry of a write that is known: true if it was dealt with.
@@ -99,7 +107,6 @@ class Node::Core {
   bool MayBeHintedFor(NodeId owner) const;
   std::vector<NodeId> HintOwnersOf(const OpContext& context, const storage::RecordKey& key) const;
 
-  void DeliverHints(OpContext& context);
   void RenewLease(OpContext& context);
   void AnnounceLease(OpContext& context, PeerIndex to);
   void AnnounceLeaseToAll(OpContext& context);
@@ -107,13 +114,10 @@ class Node::Core {
   void ConfirmLease(Now now);
 
   const NodeOptions options_;
-  const BucketTable buckets_;
   Random random_;
   HybridClock clock_;
 
   OperationTable<Operation> operations_;
-  BackgroundBudget budget_;
-  HintDelivery delivery_;
   RecentRequests recent_;
 
   // Our lease as the other members see it.

@@ -113,9 +113,9 @@ size_t GetOp::CountOf(State state, size_t places) const {
       std::ranges::count(std::span(replicas_).first(places), state, &Replica::state));
 }
 
-size_t GetOp::HoldersOfJoin() const {
-  return static_cast<size_t>(std::ranges::count_if(
-      std::span(replicas_).first(candidates_.size()), [&](const Replica& replica) {
+size_t GetOp::HoldersOfJoin(size_t places) const {
+  return static_cast<size_t>(
+      std::ranges::count_if(std::span(replicas_).first(places), [&](const Replica& replica) {
         return replica.state == State::kAnswered && replica.holds == digest_;
       }));
 }
@@ -264,17 +264,18 @@ bool GetOp::Progress(OpContext& context) {
                                    OwnersOf(State::kAnswered), candidates_.size())});
       return true;
     }
-    if (CountOf(State::kAnswered) < needed ||
-        OwnersOf(State::kAnswered) < coordination_.quorum.pr) {
-      return false;
-    }
-    if (HoldersOfJoin() < CountOf(State::kAnswered)) context.counters.Add(Count::kReadsDiverged);
+    if (!Suffice(CountOf(State::kAnswered), OwnersOf(State::kAnswered))) return false;
+    if (HoldersOfJoin(candidates_.size()) < CountOf(State::kAnswered))
+      context.counters.Add(Count::kReadsDiverged);
     phase_ = Phase::kWritingBack;
   }
   if (phase_ == Phase::kWritingBack) {
-    if (needed > 1 && HoldersOfJoin() < needed) {
+    const bool held =
+        Suffice(HoldersOfJoin(candidates_.size()), HoldersOfJoin(coordination_.placement.readers));
+    if (needed > 1 && !held) {
       RepairAllBehind(context, true);
-      if (CountOf(State::kAnswered) >= needed) return false;
+      // One of them may have failed since it answered.
+      if (Suffice(CountOf(State::kAnswered), OwnersOf(State::kAnswered))) return false;
       AnswerWith(context, Error{Code::kUnavailable,
                                 "the replicas differ, and too few of them could be repaired to "
                                 "show what they hold; try again"});

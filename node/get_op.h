@@ -58,7 +58,11 @@ class GetOp {
   size_t CountOf(State state) const { return CountOf(state, candidates_.size()); }
   size_t OwnersOf(State state) const { return CountOf(state, coordination_.placement.readers); }
   size_t CountOf(State state, size_t places) const;
-  size_t HoldersOfJoin() const;
+  size_t HoldersOfJoin(size_t places) const;
+  // Whether so many replicas, so many of them owners, are what the request asked for.
+  bool Suffice(size_t replicas, size_t owners) const {
+    return replicas >= coordination_.quorum.r && owners >= coordination_.quorum.pr;
+  }
   // The best candidate not asked yet that can be reached; nullopt if there is none.
   std::optional<size_t> NextToAsk(const OpContext& context, bool owners_only) const;
   // Asks until enough are under way. False: there are too few.

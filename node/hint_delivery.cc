@@ -6,8 +6,7 @@
 
 namespace eddy::node {
 
-std::optional<HintDelivery::Start> HintDelivery::Next(OpContext& context,
-                                                      BackgroundBudget& budget) {
+std::optional<HintDelivery::Start> HintDelivery::Next(OpContext& context) {
   const auto& notes = context.hints.notes();
   for (auto at = notes.begin(); at != notes.end();) {
     const NodeId owner = at->first;
@@ -15,13 +14,12 @@ std::optional<HintDelivery::Start> HintDelivery::Next(OpContext& context,
     const auto peer = context.peers.Find(owner);
     if (!peer || !context.peers.Reachable(*peer)) continue;
     Route& route = routes_[owner];
-    if (auto start = NextFor(context, budget, owner, route)) return start;
+    if (auto start = NextFor(context, owner, route)) return start;
   }
   return std::nullopt;
 }
 
-std::optional<HintDelivery::Start> HintDelivery::NextFor(OpContext& context,
-                                                         BackgroundBudget& budget, NodeId owner,
+std::optional<HintDelivery::Start> HintDelivery::NextFor(OpContext& context, NodeId owner,
                                                          Route& route) {
   if (route.scanning || context.now.monotonic < route.not_before) return std::nullopt;
   if (!route.page.empty()) {
@@ -31,7 +29,7 @@ std::optional<HintDelivery::Start> HintDelivery::NextFor(OpContext& context,
     }
     Row& row = route.page.front();
     const size_t bytes = row.key.size() + row.record.size();
-    if (!budget.Take(context.now.monotonic, bytes)) return std::nullopt;
+    if (!context.budget.Take(context.now.monotonic, bytes)) return std::nullopt;
     ++route.in_flight;
     Start start{.operation = HintRow{.owner = owner,
                                      .to = *context.peers.Find(owner),
@@ -81,12 +79,12 @@ bool HintDelivery::OnScanned(OpContext& context, const HintScan& scan,
   return true;
 }
 
-bool HintDelivery::OnWriteReply(OpContext& context, BackgroundBudget& budget, uint64_t op,
-                                HintRow& row, const wire::WriteReply& reply) {
+bool HintDelivery::OnWriteReply(OpContext& context, uint64_t op, HintRow& row,
+                                const wire::WriteReply& reply) {
   if (row.removing) return false;
   context.peers.Answered(row.to, context.now.monotonic - (row.give_up_at - kRowMax));
   if (reply.error) {
-    RowEnded(context, budget, row, false);
+    RowEnded(context, row, false);
     return true;
   }
   row.removing = true;
@@ -100,29 +98,26 @@ bool HintDelivery::OnWriteReply(OpContext& context, BackgroundBudget& budget, ui
   return false;
 }
 
-bool HintDelivery::OnRemoved(OpContext& context, BackgroundBudget& budget, const HintRow& row,
-                             bool removed) {
-  RowEnded(context, budget, row, removed);
+bool HintDelivery::OnRemoved(OpContext& context, const HintRow& row, bool removed) {
+  RowEnded(context, row, removed);
   return true;
 }
 
-bool HintDelivery::OnPeerDown(OpContext& context, BackgroundBudget& budget, const HintRow& row,
-                              PeerIndex peer) {
+bool HintDelivery::OnPeerDown(OpContext& context, const HintRow& row, PeerIndex peer) {
   if (row.removing || row.to != peer) return false;
-  RowEnded(context, budget, row, false);
+  RowEnded(context, row, false);
   return true;
 }
 
-bool HintDelivery::OnTick(OpContext& context, BackgroundBudget& budget, const HintRow& row) {
+bool HintDelivery::OnTick(OpContext& context, const HintRow& row) {
   if (row.removing || context.now.monotonic < row.give_up_at) return false;
   context.peers.LeftUnanswered(row.to);
-  RowEnded(context, budget, row, false);
+  RowEnded(context, row, false);
   return true;
 }
 
-void HintDelivery::RowEnded(OpContext& context, BackgroundBudget& budget, const HintRow& row,
-                            bool removed) {
-  budget.Return(row.bytes);
+void HintDelivery::RowEnded(OpContext& context, const HintRow& row, bool removed) {
+  context.budget.Return(row.bytes);
   Route& route = routes_[row.owner];
   --route.in_flight;
   if (removed) return;

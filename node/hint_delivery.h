@@ -18,7 +18,6 @@
 #include <variant>
 
 #include "base/hash.h"
-#include "node/background_budget.h"
 #include "node/operation.h"
 #include "storage/store.h"
 
@@ -56,15 +55,14 @@ class HintDelivery {
     std::string record;  // of a row
     std::string from;    // of a scan: where the page begins
   };
-  std::optional<Start> Next(OpContext& context, BackgroundBudget& budget);
+  std::optional<Start> Next(OpContext& context);
 
   // Handlers of the operations; true: it has ended.
   bool OnScanned(OpContext& context, const HintScan& scan, storage::StoreResult result);
-  bool OnWriteReply(OpContext& context, BackgroundBudget& budget, uint64_t op, HintRow& row,
-                    const wire::WriteReply& reply);
-  bool OnRemoved(OpContext& context, BackgroundBudget& budget, const HintRow& row, bool removed);
-  bool OnPeerDown(OpContext& context, BackgroundBudget& budget, const HintRow& row, PeerIndex peer);
-  bool OnTick(OpContext& context, BackgroundBudget& budget, const HintRow& row);
+  bool OnWriteReply(OpContext& context, uint64_t op, HintRow& row, const wire::WriteReply& reply);
+  bool OnRemoved(OpContext& context, const HintRow& row, bool removed);
+  bool OnPeerDown(OpContext& context, const HintRow& row, PeerIndex peer);
+  bool OnTick(OpContext& context, const HintRow& row);
 
  private:
   struct Row {
@@ -83,9 +81,8 @@ class HintDelivery {
     MonotonicTime not_before;
   };
 
-  std::optional<Start> NextFor(OpContext& context, BackgroundBudget& budget, NodeId owner,
-                               Route& route);
-  void RowEnded(OpContext& context, BackgroundBudget& budget, const HintRow& row, bool removed);
+  std::optional<Start> NextFor(OpContext& context, NodeId owner, Route& route);
+  void RowEnded(OpContext& context, const HintRow& row, bool removed);
 
   std::map<NodeId, Route> routes_;
 };

@@ -13,7 +13,8 @@ Node::Node(NodeOptions options, BucketTable buckets, ring::Layout layout,
 Node::~Node() = default;
 
 void Node::Submit(Now now, uint64_t ticket, wire::ClientRequest request) {
-  const Origin origin{.forwarder = std::nullopt, .id = ticket, .request = request.id};
+  const Origin origin{
+      .forwarder = std::nullopt, .id = ticket, .request = request.id, .since = now.monotonic};
   core_->Coordinate(now, origin, std::move(request));
 }
 
@@ -35,6 +36,8 @@ void Node::PeerDown(Now now, NodeId peer) {
 
 void Node::Tick(Now now) { core_->Tick(now); }
 
+void Node::BeginStop() { core_->background.BeginStop(); }
+
 void Node::TakeEffects(Effects* effects) {
   effects->clear();
   std::swap(*effects, core_->effects);
@@ -43,6 +46,10 @@ void Node::TakeEffects(Effects* effects) {
 bool Node::Ready(std::string_view* reason) const { return core_->Ready(reason); }
 lattice::History Node::history() const { return core_->lease.history(); }
 size_t Node::operations_in_flight() const { return core_->operations(); }
+size_t Node::background_in_flight() const { return core_->background.in_flight(); }
+std::optional<MonotonicTime> Node::equal_since() const {
+  return core_->background.anti_entropy().EqualSince();
+}
 const ring::Layout& Node::layout() const { return core_->topology.layout(); }
 NodeId Node::id() const { return core_->id(); }
 ActorId Node::actor() const { return core_->lease.actor(); }

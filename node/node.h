@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/random.h"
@@ -44,6 +45,10 @@ struct NodeOptions {
   size_t value_bytes_max = 16 * 1024 * 1024;
   storage::Durability durability = storage::Durability::kSync;
   BackgroundBudget::Options background;
+  // How often each pair of owners compares each partition; zero: never.
+  Duration anti_entropy_period = std::chrono::seconds(60);
+  // How old a hash tree becomes before it is built anew; zero: any age.
+  Duration tree_age_max = std::chrono::days(7);
 };
 
 class Node {
@@ -69,6 +74,9 @@ class Node {
   // Deadlines, hedges, lease renewal.
   void Tick(Now now);
 
+  // Begins no more of what nobody waits for, so that what is under way can come to an end.
+  void BeginStop();
+
   // Moves the effects out; `*effects` is cleared first, and its capacity reused.
   void TakeEffects(Effects* effects);
 
@@ -77,7 +85,12 @@ class Node {
   bool Ready(std::string_view* reason) const;
   // For a clean stop, once nothing is in flight: what CloseIdentity records.
   lattice::History history() const;
+  // Of requests and of what others ask of this node; what nobody waits for is apart.
   size_t operations_in_flight() const;
+  size_t background_in_flight() const;
+  // The oldest moment at which one of the other owners of one of this node's partitions was last
+  // found to hold the same as this node; nullopt: one never was, or nobody compares.
+  std::optional<MonotonicTime> equal_since() const;
   const ring::Layout& layout() const;
   NodeId id() const;
   ActorId actor() const;

@@ -11,6 +11,7 @@
 
 #include "base/hybrid_clock.h"
 #include "base/time.h"
+#include "node/background_budget.h"
 #include "node/bucket.h"
 #include "node/counters.h"
 #include "node/effects.h"
@@ -32,6 +33,7 @@ struct OpContext {
   NodeCounters& counters;
   HybridClock& clock;
   HintBook& hints;
+  BackgroundBudget& budget;
   Effects& effects;
 
   void Send(PeerIndex to, wire::PeerMessage message) {
@@ -65,6 +67,7 @@ struct Origin {
   std::optional<PeerIndex> forwarder;
   uint64_t id = 0;         // the client's ticket, or the forwarder's operation
   RequestId request = {};  // goes back in the reply
+  MonotonicTime since = {};
 };
 
 void Answer(OpContext& context, const Origin& origin, wire::ClientReply reply);

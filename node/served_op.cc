@@ -1,6 +1,10 @@
 #include "node/served_op.h"
 
+#include <utility>
+
+#include "storage/hash_tree.h"
 #include "storage/identity.h"
+#include "storage/key.h"
 #include "storage/record_codec.h"
 
 namespace eddy::node {
@@ -76,6 +80,55 @@ bool ServedLease::OnStore(OpContext& context, const storage::StoreResult& result
   context.counters.Add(Count::kLeasesGranted);
   context.Send(from_, wire::LeaseAnswer{.op = their_op_, .granted = true});
   return true;
+}
+
+ServedTree::ServedTree(OpContext& context, uint64_t op, PeerIndex from,
+                       const wire::TreeRequest& request)
+    : from_(from), request_(request) {
+  storage::TreeVerb tree{.partition = request.partition, .n = request.n, .inner = {}};
+  if (request.inner) tree.inner = *request.inner;
+  context.effects.verbs.push_back(storage::StoreVerb{.id = op, .key = {}, .action = tree});
+}
+
+bool ServedTree::OnStore(OpContext& context, const storage::StoreResult& result) {
+  wire::TreeReply reply{.op = request_.op, .known = false, .same = false, .hashes = {}};
+  if (result.record && !result.hashes.empty()) {
+    reply.known = true;
+    reply.same = result.hashes.front() == request_.hash;
+    if (!reply.same) reply.hashes.assign(result.hashes.begin() + 1, result.hashes.end());
+  }
+  const bool same = reply.same && !request_.inner;
+  context.Send(from_, std::move(reply));
+  return same;
+}
+
+ServedSegment::ServedSegment(OpContext& context, uint64_t op, PeerIndex from,
+                             unsigned partition_bits, const wire::SegmentRequest& request)
+    : from_(from), their_op_(request.op), n_(request.n) {
+  const auto first =
+      storage::TokensOfLeaf(request.partition, request.first_leaf, partition_bits).first;
+  const auto last =
+      storage::TokensOfLeaf(request.partition, request.last_leaf, partition_bits).last;
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = op,
+                         .key = request.from.empty() ? storage::FirstKeyOf(first) : request.from,
+                         .action = storage::ScanVerb{.end = storage::FirstKeyAfter(last),
+                                                     .rows_max = wire::kSegmentRowsMax,
+                                                     .bytes_max = kPageBytes,
+                                                     .digests_only = true}});
+}
+
+void ServedSegment::OnStore(OpContext& context, const BucketTable& buckets,
+                            storage::StoreResult result) {
+  wire::SegmentReply reply{.op = their_op_, .error = {}, .rows = {}, .next = {}};
+  if (!result.record) reply.error = result.record.error();
+  for (storage::ScannedRow& row : result.rows) {
+    // A row that rotted is as good as missing: the peer's mends it.
+    if (!row.record || buckets.Find(storage::DecodeKey(row.key)->bucket).n != n_) continue;
+    reply.rows.push_back({.key = std::move(row.key), .digest = row.digest, .bytes = row.bytes});
+  }
+  reply.next = std::move(result.next);
+  context.Send(from_, std::move(reply));
 }
 
 }  // namespace eddy::node

@@ -1,4 +1,5 @@
-// What a replica does for a coordinator: read a record, join one, or witness a lease; then reply.
+// What a replica does for another member, and then replies: read a record, join one, witness a
+// lease, compare a node of a hash tree, or list the records of some leaves.
 #pragma once
 
 #include <optional>
@@ -42,6 +43,35 @@ class ServedLease {
  private:
   PeerIndex from_;
   uint64_t their_op_;
+};
+
+class ServedTree {
+ public:
+  ServedTree(OpContext& context, uint64_t op, PeerIndex from, const wire::TreeRequest& request);
+  // The reply was sent: whether both have the same root.
+  bool OnStore(OpContext& context, const storage::StoreResult& result);
+
+  const wire::TreeRequest& request() const { return request_; }
+  PeerIndex from() const { return from_; }
+
+ private:
+  PeerIndex from_;
+  wire::TreeRequest request_;
+};
+
+class ServedSegment {
+ public:
+  static constexpr size_t kPageBytes = size_t{1} << 20;
+
+  // Requires that the leaves are in order and `from` lies in them.
+  ServedSegment(OpContext& context, uint64_t op, PeerIndex from, unsigned partition_bits,
+                const wire::SegmentRequest& request);
+  void OnStore(OpContext& context, const BucketTable& buckets, storage::StoreResult result);
+
+ private:
+  PeerIndex from_;
+  uint64_t their_op_;
+  uint8_t n_;
 };
 
 }  // namespace eddy::node

@@ -22,6 +22,14 @@ bool Topology::IsMember(PeerIndex peer) const {
   return std::ranges::find(peer_of_, peer) != peer_of_.end();
 }
 
+std::vector<PeerIndex> Topology::Owners(ring::PartitionId partition, uint8_t n) const {
+  std::vector<PeerIndex> owners;
+  for (const ring::MemberIndex member : layout_.PreferenceList(partition, n)) {
+    owners.push_back(peer_of_[member.value]);
+  }
+  return owners;
+}
+
 Result<Topology::Placed> Topology::Place(ring::Token token, const BucketProperties& bucket,
                                          const wire::QuorumOptions& request) const {
   const ring::PartitionId partition = layout_.PartitionOf(token);

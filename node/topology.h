@@ -25,6 +25,8 @@ class Topology {
   // The other members, whether they can be reached or not.
   std::span<const PeerIndex> others() const { return others_; }
   bool IsMember(PeerIndex peer) const;
+  // Who has the replicas of a partition's keys where they have n: the preference list.
+  std::vector<PeerIndex> Owners(ring::PartitionId partition, uint8_t n) const;
 
   struct Placed {
     Quorum quorum;

@@ -185,6 +185,12 @@ std::vector<Section> SectionsOf(Config* config) {
         NumberField("connections_max", 1, 1'000'000, &config->connections_max),
         NumberField("pipeline_max", 1, 1'000'000, &config->pipeline_max),
         NumberField("operations_max", 1, 10'000'000, &config->operations_max)}},
+      {"background",
+       {BytesField("bytes_per_second", 64 << 10, uint64_t{1} << 40,
+                   &config->background_bytes_per_second),
+        NumberField("foreground_p99_ms", 1, 60'000, &config->foreground_p99_max),
+        NumberField("anti_entropy_seconds", 0, 30 * 24 * 3600, &config->anti_entropy_period),
+        NumberField("tree_age_hours", 0, 10 * 365 * 24, &config->tree_age_max)}},
   };
 }
 

@@ -56,6 +56,12 @@ struct Config {
   uint64_t pipeline_max = 1'024;      // requests in flight a connection
   uint64_t operations_max = 65'536;   // requests in flight a node
 
+  // [background]: what nobody waits for (node/background.h)
+  uint64_t background_bytes_per_second = uint64_t{64} << 20;
+  std::chrono::milliseconds foreground_p99_max{50};
+  std::chrono::seconds anti_entropy_period{60};  // zero: never
+  std::chrono::hours tree_age_max{7 * 24};       // zero: any age
+
   // [bucket_defaults], [bucket.NAME]
   node::BucketTable buckets;
 };

@@ -92,7 +92,10 @@ std::optional<Daemon::Problem> Daemon::Start() {
     return Problem{ExitCode::kDataDirectory,
                    fmt::format("data directory {}: {}", config_.data_dir, identity.error().text)};
   }
-  runner_ = std::make_unique<StoreRunner>(&loop_, engine_.get(), identity->lease,
+  trees_.emplace(storage::TreeKeeper::Options{
+      .partition_bits = layout_->partition_bits(),
+      .replicas_of = [this](std::string_view bucket) { return config_.buckets.Find(bucket).n; }});
+  runner_ = std::make_unique<StoreRunner>(&loop_, engine_.get(), identity->lease, &*trees_,
                                           StoreRunnerOptions{}, [this] { arrived_ = true; });
   lister_ = std::make_unique<KeyLister>(&loop_, engine_.get());
   node::NodeOptions options;
@@ -101,6 +104,10 @@ std::optional<Daemon::Problem> Daemon::Start() {
   options.operations_max = config_.operations_max;
   options.value_bytes_max = config_.value_bytes_max;
   options.durability = config_.durability;
+  options.background.bytes_per_second = config_.background_bytes_per_second;
+  options.background.foreground_p99_max = config_.foreground_p99_max;
+  options.anti_entropy_period = config_.anti_entropy_period;
+  options.tree_age_max = config_.tree_age_max;
   node_ = std::make_unique<node::Node>(options, config_.buckets, *layout_, *std::move(identity),
                                        random_.Fork());
   StartHandles();
@@ -391,6 +398,7 @@ void Daemon::OnSignal(int signal) {
                                          signal == SIGTERM ? "SIGTERM" : "SIGINT"));
   stage_ = Stage::kDraining;
   stage_since_ = clock();
+  node_->BeginStop();
   for (const auto& listener : listeners_) listener->StopConsuming();
 }
 

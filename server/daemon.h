@@ -114,6 +114,7 @@ class Daemon final : private Front, private PeerHandler {
   std::unique_ptr<storage::Engine> engine_;
   std::optional<ring::Layout> layout_;
   std::unique_ptr<node::Node> node_;
+  std::optional<storage::TreeKeeper> trees_;
   std::unique_ptr<StoreRunner> runner_;
   std::unique_ptr<KeyLister> lister_;
   bool arrived_ = false;

@@ -43,7 +43,9 @@ bool WantsAnswer(const wire::PeerMessage& message) {
   if (const auto* write = std::get_if<wire::WriteRequest>(&message)) return write->op != 0;
   return std::holds_alternative<wire::ReadRequest>(message) ||
          std::holds_alternative<wire::ForwardRequest>(message) ||
-         std::holds_alternative<wire::LeaseAnnouncement>(message);
+         std::holds_alternative<wire::LeaseAnnouncement>(message) ||
+         std::holds_alternative<wire::TreeRequest>(message) ||
+         std::holds_alternative<wire::SegmentRequest>(message);
 }
 
 }  // namespace

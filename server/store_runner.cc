@@ -16,8 +16,11 @@ using storage::Tier;
 
 namespace {
 
+// What writes nothing, and so goes on when the disk takes no more.
 bool IsRead(const StoreVerb& verb) {
-  return std::holds_alternative<storage::ReadVerb>(verb.action);
+  return std::holds_alternative<storage::ReadVerb>(verb.action) ||
+         std::holds_alternative<storage::TreeVerb>(verb.action) ||
+         std::holds_alternative<storage::BuildVerb>(verb.action);
 }
 
 StoreResult Refusal(const StoreVerb& verb, Error error) {
@@ -27,11 +30,12 @@ StoreResult Refusal(const StoreVerb& verb, Error error) {
 }  // namespace
 
 StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage::Lease& lease,
-                         StoreRunnerOptions options, std::function<void()> arrived)
+                         storage::TreeKeeper* trees, StoreRunnerOptions options,
+                         std::function<void()> arrived)
     : options_(options),
       engine_(engine),
       on_arrived_(std::move(arrived)),
-      store_(engine, lease),
+      store_(engine, lease, trees),
       async_(new uv_async_t) {
   CHECK(uv_async_init(loop, async_, [](uv_async_t* handle) {
           static_cast<StoreRunner*>(handle->data)->on_arrived_();

@@ -49,10 +49,11 @@ class StoreRunner {
     uint64_t refused_busy = 0;
   };
 
-  // `lease` is what OpenIdentity gave at this start. `arrived` is called on the loop thread when
+  // `lease` and `trees` as for storage::Store. `arrived` is called on the loop thread when
   // TakeArrived has something to do.
   StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage::Lease& lease,
-              StoreRunnerOptions options, std::function<void()> arrived);
+              storage::TreeKeeper* trees, StoreRunnerOptions options,
+              std::function<void()> arrived);
   // Requires Close, and a turn of the loop after it.
   ~StoreRunner();
   StoreRunner(const StoreRunner&) = delete;

@@ -30,10 +30,11 @@ using std::chrono::seconds;
 
 // How long the end may take once faults have stopped: for processes to start and find each other
 // and for the last operations to end; for the hints to reach their owners; for each key to become
-// equal; and for what is left to expire.
+// equal; for that to be noticed; and for what is left to expire.
 constexpr Duration kHealMax = seconds(30);
 constexpr Duration kDeliverMax = seconds(30);
 constexpr Duration kConvergeMax = seconds(60);
+constexpr Duration kProveMax = seconds(60);
 constexpr Duration kDrainMax = seconds(10);
 constexpr Duration kPhasePeriod = milliseconds(10);
 
@@ -118,7 +119,15 @@ class Cluster final : public NetworkListener,
   void FailStore(NodeIndex node) override;
 
  private:
-  enum class Phase : uint8_t { kFaults, kHealing, kDelivering, kConverging, kDraining, kOver };
+  enum class Phase : uint8_t {
+    kFaults,
+    kHealing,
+    kDelivering,
+    kConverging,
+    kProving,
+    kDraining,
+    kOver
+  };
 
   void Dispatch(const Event& event);
   // Whether an event is for the process on its node, and waits while that stands still.
@@ -132,7 +141,10 @@ class Cluster final : public NetworkListener,
   bool Healed() const;
   bool Delivered() const;
   void ConvergeNext();
+  // All replicas hold the same bytes.
+  bool IsEverywhere(KeyIndex key);
   bool Converged(KeyIndex key);
+  bool AllProvenEqual() const;
   bool Drained() const;
 
   World world_;
@@ -152,6 +164,8 @@ class Cluster final : public NetworkListener,
   Phase phase_ = Phase::kFaults;
   VirtualTime phase_ends_by_;
   KeyIndex converging_;
+  bool converged_unread_ = false;
+  VirtualTime converged_at_;
   uint64_t events_ = 0;
 };
 
@@ -413,6 +427,9 @@ void Cluster::OnPhase() {
     case Phase::kConverging:
       ConvergeNext();
       break;
+    case Phase::kProving:
+      if (AllProvenEqual()) EnterPhase(Phase::kDraining, kDrainMax);
+      break;
     case Phase::kDraining:
       if (Drained()) EnterPhase(Phase::kOver, Duration{});
       break;
@@ -421,9 +438,13 @@ void Cluster::OnPhase() {
   }
   if (phase_ == Phase::kOver) return;
   if (world_.now > phase_ends_by_) {
-    static constexpr std::array<std::string_view, 5> kUnfinished = {
-        "", "the cluster did not heal", "hints were left undelivered",
-        "the replicas did not converge", "operations were left in flight"};
+    static constexpr std::array<std::string_view, 6> kUnfinished = {
+        "",
+        "the cluster did not heal",
+        "hints were left undelivered",
+        "the replicas did not converge",
+        "equal replicas were not found equal",
+        "operations were left in flight"};
     return checker_.Fail(
         fmt::format("faults have stopped, and {}", kUnfinished[static_cast<size_t>(phase_)]));
   }
@@ -444,9 +465,21 @@ bool Cluster::Healed() const {
 }
 
 void Cluster::ConvergeNext() {
+  if (plan_.converge_unread && !converged_unread_) {
+    for (uint32_t key = 0; key < keys_.size(); ++key) {
+      if (!IsEverywhere(KeyIndex{key})) return;
+    }
+    converged_unread_ = true;
+    world_.trace.Tell(world_.now, "all replicas are equal, unread");
+  }
   // Many keys need no reading: a few are dealt with at each step.
   while (!workload_->FinalReadUnderWay() && phase_ == Phase::kConverging) {
-    if (converging_.value == keys_.size()) return EnterPhase(Phase::kDraining, kDrainMax);
+    if (converging_.value == keys_.size()) {
+      converged_at_ = world_.now;
+      const bool compares = plan_.node.anti_entropy_period > Duration{};
+      return compares ? EnterPhase(Phase::kProving, kProveMax)
+                      : EnterPhase(Phase::kDraining, kDrainMax);
+    }
     if (workload_->FinalReadDone() && Converged(converging_)) {
       ++converging_.value;
       workload_->ForgetFinalRead();
@@ -457,14 +490,28 @@ void Cluster::ConvergeNext() {
   }
 }
 
-bool Cluster::Converged(KeyIndex key) {
+bool Cluster::IsEverywhere(KeyIndex key) {
   const SimKey& named = keys_[key.value];
   const std::string record = nodes_[named.walk[0].value]->RecordOf(named.encoded);
   for (uint32_t place = 1; place < checker_.ReplicasOf(key); ++place) {
     if (nodes_[named.walk[place].value]->RecordOf(named.encoded) != record) return false;
   }
-  checker_.CheckFinal(key, record);
   return true;
+}
+
+bool Cluster::Converged(KeyIndex key) {
+  if (!IsEverywhere(key)) return false;
+  const SimKey& named = keys_[key.value];
+  checker_.CheckFinal(key, nodes_[named.walk[0].value]->RecordOf(named.encoded));
+  return true;
+}
+
+// Nothing has changed since all was equal, so the trees must say so too.
+bool Cluster::AllProvenEqual() const {
+  return std::ranges::all_of(nodes_, [&](const auto& node) {
+    const auto since = node->EqualSince();
+    return since && *since >= converged_at_;
+  });
 }
 
 bool Cluster::Drained() const {

@@ -132,6 +132,12 @@ Plan DrawPlan(const PlanOptions& options) {
   plan.node.lease_wait = milliseconds(random.Between(100, 1'000));
   if (random.Chance(1, 6)) plan.node.operations_max = random.Between(8, 40);
   if (random.Chance(1, 6)) plan.node.recent_requests_max = random.Between(1, 40);
+  plan.node.anti_entropy_period = Duration{};
+  if (random.Chance(1, 2)) {
+    plan.node.anti_entropy_period = DrawLength(&random, milliseconds(200), seconds(20));
+    plan.node.tree_age_max = random.Chance(1, 3) ? seconds(random.Between(1, 20)) : Duration{};
+    plan.converge_unread = random.Chance(3, 4);
+  }
   plan.buckets = DrawBuckets(&random);
   plan.network = DrawNetwork(&random);
   plan.disk = DrawDisk(&random);
@@ -152,6 +158,10 @@ std::string DescribePlan(const Plan& plan) {
                   plan.nodes, plan.zones, plan.partition_bits,
                   plan.network.ordered ? "ordered" : "hostile", ms(plan.network.delay.least),
                   ms(plan.network.delay.most), ms(plan.disk.sync.least), ms(plan.disk.sync.most));
+  if (plan.node.anti_entropy_period > Duration{}) {
+    text += fmt::format("anti-entropy each {} ms{}\n", ms(plan.node.anti_entropy_period),
+                        plan.converge_unread ? ", and no read at the end" : "");
+  }
   for (const BucketPlan& bucket : plan.buckets) {
     const node::BucketProperties& has = bucket.properties;
     text += fmt::format("bucket {}: n={}", bucket.name, has.n);

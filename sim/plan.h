@@ -105,6 +105,8 @@ struct Plan {
   uint32_t zones = 1;
   unsigned partition_bits = 6;
   node::NodeOptions node;
+  // At the end the replicas must become equal with no read at all; needs node.anti_entropy_period.
+  bool converge_unread = false;
   std::vector<BucketPlan> buckets;
   NetworkPlan network;
   DiskPlan disk;

@@ -33,16 +33,26 @@ enum class PlantedBug : uint8_t {
   kHintUnacked,       // a hint is removed when it is sent, before its owner has it
   kHintsStay,         // hints are never found again
   kHintAsOwn,         // a stand-in that coordinates writes its own record and no hint
+  kNoSync,            // replicas are never compared
+  kTreeMissed,        // now and then a hash tree is not told of a change
+  kTreeSameAlways,    // a replica says that its tree is the same without looking
+  kSegmentForgets,    // a list of the records in some leaves lacks its last
   kCount
 };
 
 inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kCount)>
-    kPlantedBugNames = {
-        "none",           "ack-before-sync",     "forget-history", "reuse-counters",
-        "drop-join",      "overwrite-join",      "put-sees-all",   "put-sees-nothing",
-        "delete-erases",  "error-is-absent",     "stale-read",     "same-always",
-        "no-request-ids", "unknown-is-not-done", "no-answer",      "two-answers",
-        "flip-bit",       "drop-hint",           "hint-unacked",   "hints-stay",
-        "hint-as-own"};
+    kPlantedBugNames = {"none",           "ack-before-sync",
+                        "forget-history", "reuse-counters",
+                        "drop-join",      "overwrite-join",
+                        "put-sees-all",   "put-sees-nothing",
+                        "delete-erases",  "error-is-absent",
+                        "stale-read",     "same-always",
+                        "no-request-ids", "unknown-is-not-done",
+                        "no-answer",      "two-answers",
+                        "flip-bit",       "drop-hint",
+                        "hint-unacked",   "hints-stay",
+                        "hint-as-own",    "no-sync",
+                        "tree-missed",    "tree-same-always",
+                        "segment-forgets"};
 
 }  // namespace eddy::sim

@@ -64,7 +64,13 @@ bool SimNode::Start() {
   }
   PlantInIdentity(&*identity);
   started_at_ = world_->now;
-  store_.emplace(&engine_, identity->lease);
+  trees_.emplace(storage::TreeKeeper::Options{
+      .partition_bits = setting_.layout->partition_bits(),
+      .replicas_of = [this](std::string_view bucket) {
+        const bool missed = setting_.bug == PlantedBug::kTreeMissed && random_.Chance(1, 200);
+        return missed ? uint8_t{0} : setting_.buckets->Find(bucket).n;
+      }});
+  store_.emplace(&engine_, identity->lease, &*trees_);
   node_ = std::make_unique<node::Node>(setting_.plan->node, *setting_.buckets, *setting_.layout,
                                        *std::move(identity), random_.Fork());
   world_->trace.Mix(node_->actor().high);
@@ -76,6 +82,7 @@ bool SimNode::Start() {
 void SimNode::Stop() {
   node_.reset();
   store_.reset();
+  trees_.reset();
   stopping_ = false;
   paused_until_ = {};
   verbs_.clear();
@@ -111,6 +118,7 @@ void SimNode::Wipe() {
 void SimNode::BeginStop() {
   CHECK(running());
   stopping_ = true;
+  node_->BeginStop();
   stop_by_ = world_->now + kStopPatience;
   ScheduleMine(Duration{}, Event::Kind::kStopCheck);
 }
@@ -169,6 +177,13 @@ bool SimNode::HoldsHints() {
   // Failures that were planned for others.
   while (!look()) any = false;
   return any;
+}
+
+std::optional<VirtualTime> SimNode::EqualSince() const {
+  const auto since = running() ? node_->equal_since() : std::nullopt;
+  if (!since) return std::nullopt;
+  return *since == MonotonicTime::max() ? VirtualTime::max()
+                                        : started_at_ + since->time_since_epoch();
 }
 
 // --- The process
@@ -263,7 +278,9 @@ void SimNode::StoreTurn() {
 }
 
 void SimNode::Execute(storage::StoreVerb verb, storage::Tier tier) {
-  if (std::holds_alternative<storage::PutMetaVerb>(verb.action)) {
+  if (std::holds_alternative<storage::PutMetaVerb>(verb.action) ||
+      std::holds_alternative<storage::TreeVerb>(verb.action) ||
+      std::holds_alternative<storage::BuildVerb>(verb.action)) {
     return ExecuteNow(std::move(verb), tier);
   }
   if (std::holds_alternative<storage::ScanVerb>(verb.action)) return BeginScan(std::move(verb));
@@ -471,6 +488,16 @@ bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
         return true;
       }
     }
+  }
+  if (setting_.bug == PlantedBug::kNoSync && std::holds_alternative<wire::TreeRequest>(*message)) {
+    return false;
+  }
+  if (setting_.bug == PlantedBug::kTreeSameAlways) {
+    if (auto* reply = std::get_if<wire::TreeReply>(message)) reply->same = reply->known = true;
+  }
+  if (setting_.bug == PlantedBug::kSegmentForgets) {
+    auto* reply = std::get_if<wire::SegmentReply>(message);
+    if (reply != nullptr && !reply->rows.empty()) reply->rows.pop_back();
   }
   if (setting_.bug == PlantedBug::kSameAlways) {
     if (auto* reply = std::get_if<wire::ReadReply>(message)) {

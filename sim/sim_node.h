@@ -94,6 +94,9 @@ class SimNode {
   std::string RecordOf(const std::string& key);
 
   bool HoldsHints();
+  // Since when, in the world's time, this node has known all it shares to be equal; see
+  // Node::equal_since.
+  std::optional<VirtualTime> EqualSince() const;
 
   std::vector<wire::Counter> Counters() const;
 
@@ -141,6 +144,7 @@ class SimNode {
 
   // The process, while one runs.
   std::unique_ptr<node::Node> node_;
+  std::optional<storage::TreeKeeper> trees_;
   std::optional<storage::Store> store_;
   VirtualTime started_at_;
   VirtualTime tick_at_;

@@ -76,6 +76,15 @@ void Trace::Mix(const wire::PeerMessage& message) {
           Mix(body.reply);
         } else if constexpr (std::is_same_v<Body, wire::LeaseAnnouncement>) {
           hash_ = Chain<4>(hash_, {kind, body.op, body.begin, body.end});
+        } else if constexpr (std::is_same_v<Body, wire::TreeRequest>) {
+          hash_ = Chain<4>(hash_, {kind, body.op, body.partition, body.hash.low});
+        } else if constexpr (std::is_same_v<Body, wire::TreeReply>) {
+          hash_ = Chain<4>(hash_, {kind, body.op, body.same, body.hashes.size()});
+        } else if constexpr (std::is_same_v<Body, wire::SegmentRequest>) {
+          hash_ = Chain<5>(hash_, {kind, body.op, body.partition, body.first_leaf, body.last_leaf},
+                           body.from);
+        } else if constexpr (std::is_same_v<Body, wire::SegmentReply>) {
+          hash_ = Chain<4>(hash_, {kind, body.op, CodeOf(body.error), body.rows.size()}, body.next);
         } else {
           static_assert(std::is_same_v<Body, wire::LeaseAnswer>);
           hash_ = Chain<3>(hash_, {kind, body.op, body.granted});
@@ -145,6 +154,20 @@ std::string Describe(const wire::PeerMessage& message) {
           return fmt::format("forward reply {:x} {}", body.op, Describe(body.reply));
         } else if constexpr (std::is_same_v<Body, wire::LeaseAnnouncement>) {
           return fmt::format("lease {:04x}:({}..{}]", body.actor.high >> 48, body.begin, body.end);
+        } else if constexpr (std::is_same_v<Body, wire::TreeRequest>) {
+          return fmt::format("tree {:x} of partition {} (n={}) below {}", body.op, body.partition,
+                             body.n, body.inner ? fmt::format("{}", *body.inner) : "the root");
+        } else if constexpr (std::is_same_v<Body, wire::TreeReply>) {
+          return fmt::format("tree reply {:x} {}", body.op,
+                             body.same    ? "the same"
+                             : body.known ? "differs"
+                                          : "not known yet");
+        } else if constexpr (std::is_same_v<Body, wire::SegmentRequest>) {
+          return fmt::format("segment {:x} {}..{} of partition {} (n={})", body.op, body.first_leaf,
+                             body.last_leaf, body.partition, body.n);
+        } else if constexpr (std::is_same_v<Body, wire::SegmentReply>) {
+          return fmt::format("segment reply {:x} {} rows{}{}", body.op, body.rows.size(),
+                             body.next.empty() ? "" : " and more", DescribeError(body.error));
         } else {
           return body.granted ? "lease granted" : "lease refused";
         }

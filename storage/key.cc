@@ -39,6 +39,16 @@ uint64_t TokenOfKey(std::string_view encoded) {
   return ByteReader(encoded).BigEndian64();
 }
 
+std::string FirstKeyOf(uint64_t token) {
+  std::string prefix;
+  AppendBigEndian64(&prefix, token);
+  return prefix;
+}
+
+std::string FirstKeyAfter(uint64_t token) {
+  return token == UINT64_MAX ? std::string() : FirstKeyOf(token + 1);
+}
+
 Status CheckKey(std::string_view bucket, std::string_view key) {
   if (bucket.empty()) return Fail(Code::kInvalidArgument, "a bucket's name must not be empty");
   if (key.empty()) return Fail(Code::kInvalidArgument, "a key must not be empty");

@@ -34,4 +34,9 @@ std::string EncodeKey(const RecordKey& key);
 // The first 8 bytes, which every encoded key has.
 uint64_t TokenOfKey(std::string_view encoded);
 
+// Bounds of scans: what all keys of this token and greater ones follow; and what all keys of
+// greater tokens follow, empty if there is no greater token.
+std::string FirstKeyOf(uint64_t token);
+std::string FirstKeyAfter(uint64_t token);
+
 }  // namespace eddy::storage

@@ -36,7 +36,8 @@ StoreResult ScanPage(Engine* engine, const StoreVerb& verb) {
           row.record = std::unexpected(named.error());
         } else {
           row.digest = RecordDigest(record);
-          bytes += row.key.size() + (scan.digests_only ? 0 : record.size());
+          row.bytes = static_cast<uint32_t>(record.size());
+          bytes += row.key.size() + record.size();
           if (!scan.digests_only) row.record = std::move(record);
         }
         page.rows.push_back(std::move(row));

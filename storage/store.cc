@@ -111,6 +111,12 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
     return true;
   }
 
+  if (std::holds_alternative<TreeVerb>(verb->action) ||
+      std::holds_alternative<BuildVerb>(verb->action)) {
+    ExecuteTree(*verb, results);
+    return true;
+  }
+
   const bool removes = std::holds_alternative<RemoveVerb>(verb->action);
   const Stage stage =
       removes || std::holds_alternative<JoinVerb>(verb->action) ? Stage::kDurable : Stage::kApplied;
@@ -154,6 +160,9 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   // What is stored unchanged is covered by the next sync only if it is in the log.
   const bool covered = logging == Logging::kUnlogged || !wrote_unlogged_;
   if (*record != stored.record || (!covered && !record->empty())) {
+    if (trees_ != nullptr && place.space == Space::kData) {
+      trees_->Change(place.key, stored.record, *record);
+    }
     StageRecord(place, Stored{*record, stored.remembered_since}, logging);
   }
   Waiting waiting{verb->id, verb->durability, {}, {}, {}, verb->hint_owner};
@@ -164,6 +173,56 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   }
   staged_.push_back(std::move(waiting));
   return true;
+}
+
+void Store::ExecuteTree(const StoreVerb& verb, std::vector<StoreResult>* results) {
+  StoreResult result{verb.id, Stage::kApplied, std::string()};
+  if (trees_ == nullptr) {
+    result.record = Fail(Code::kUnsupported, "this store keeps no hash trees");
+  } else if (const auto* build = std::get_if<BuildVerb>(&verb.action)) {
+    if (Status ok = Build(*build); !ok.has_value()) result.record = std::unexpected(ok.error());
+  } else {
+    const auto& asked = std::get<TreeVerb>(verb.action);
+    if (const HashTree* tree = trees_->Find(asked.partition, asked.n)) {
+      const auto below = asked.inner ? tree->LeavesOf(*asked.inner) : tree->inner();
+      result.hashes.push_back(asked.inner ? tree->inner()[*asked.inner] : tree->root());
+      result.hashes.insert(result.hashes.end(), below.begin(), below.end());
+    }
+  }
+  results->push_back(std::move(result));
+}
+
+Status Store::Build(const BuildVerb& build) {
+  switch (build.step) {
+    case BuildVerb::Step::kBegin: {
+      // What this turn has staged, a scan does not see yet.
+      std::vector<std::string> changing;
+      for (const StagedWrite& staged : turn_) {
+        if (staged.write.space == Space::kData) changing.push_back(staged.write.key);
+      }
+      trees_->Begin(build.partition, changing);
+      return {};
+    }
+    case BuildVerb::Step::kFeed: {
+      std::vector<TreeKeeper::Row> rows;
+      for (const ScannedRow& row : build.rows) {
+        if (row.record.has_value()) rows.push_back({row.key, row.digest});
+      }
+      trees_->Feed(build.partition, rows, build.next);
+      return {};
+    }
+    case BuildVerb::Step::kFinish:
+      for (const std::string& key : trees_->Unsettled(build.partition)) {
+        // Changed a moment ago, so it is in memory but for rare cases.
+        const auto now = Load(Place{Space::kData, key}, Tier::kDisk);
+        if (!now.has_value() && now.error().code == Code::kCorruption) continue;
+        if (!now.has_value()) return std::unexpected(now.error());
+        if (!(*now)->record.empty()) trees_->Settle(key, RecordDigest((*now)->record));
+      }
+      if (trees_->Finish(build.partition)) return {};
+      return Fail(Code::kBusy, "too much changed while the partition was read");
+  }
+  return {};
 }
 
 Result<bool> Store::JoinHints(const StoreVerb& verb, Tier tier, std::string* record) {
@@ -244,7 +303,10 @@ Status Store::WriteTurn() {
 
 uint64_t Store::Commit(std::vector<StoreResult>* results) {
   const Status status = WriteTurn();
-  if (!status.has_value()) forgotten_ = minted_;
+  if (!status.has_value()) {
+    forgotten_ = minted_;
+    if (trees_ != nullptr) trees_->ForgetAll();
+  }
   bool counted = false;
   for (Waiting& waiting : staged_) {
     if (!status.has_value() || waiting.durability != Durability::kSync) {

@@ -30,8 +30,17 @@
 #include "lattice/record.h"
 #include "storage/engine.h"
 #include "storage/identity.h"
+#include "storage/tree_keeper.h"
 
 namespace eddy::storage {
+
+// A row as a scan finds it.
+struct ScannedRow {
+  std::string key;             // of the record
+  Result<std::string> record;  // encoded; kCorruption: the row is there and cannot be trusted
+  Digest digest;               // of the record
+  uint32_t bytes = 0;          // of the record
+};
 
 // When a write is acknowledged, and so what a crash of the whole machine may take.
 enum class Durability : uint8_t {
@@ -82,8 +91,27 @@ struct RemoveVerb {
 struct ScanVerb {
   std::string end;  // empty: the end of the space, or of the owner's hints
   uint32_t rows_max = 256;
-  size_t bytes_max = size_t{1} << 20;  // exceeded by one row at most
+  size_t bytes_max = size_t{1} << 20;  // of keys and records read; exceeded by one row at most
   bool digests_only = false;           // and no records
+};
+
+// The hashes of a tree (storage/hash_tree.h), if the partition's are known. Result: kApplied, with
+// the root and the 32 nodes below it; or with inner node `inner` and the 32 leaves below it. None:
+// not known yet.
+struct TreeVerb {
+  uint32_t partition = 0;
+  uint8_t n = 0;
+  std::optional<uint32_t> inner;
+};
+
+// A step of building the trees of a partition (storage/tree_keeper.h): the first, a page of its
+// scan, or the last. Result: kApplied; kBusy when the build was given up and must begin anew.
+struct BuildVerb {
+  enum class Step : uint8_t { kBegin, kFeed, kFinish };
+  Step step = Step::kBegin;
+  uint32_t partition = 0;
+  std::vector<ScannedRow> rows;
+  std::string next;
 };
 
 // A row of Space::kMeta, always synced. Result: kDurable only.
@@ -95,18 +123,14 @@ struct StoreVerb {
   uint64_t id = 0;  // the caller's; comes back in every result
   std::string key;  // encoded record key (storage/key.h), or a meta row's name
   Durability durability = Durability::kSync;
-  std::variant<ReadVerb, PutVerb, DeleteVerb, JoinVerb, RemoveVerb, ScanVerb, PutMetaVerb> action;
+  std::variant<ReadVerb, PutVerb, DeleteVerb, JoinVerb, RemoveVerb, ScanVerb, TreeVerb, BuildVerb,
+               PutMetaVerb>
+      action;
   // Set: the verb is about the hint that is kept for this owner, not about the record itself.
   std::optional<NodeId> hint_owner = {};
 };
 
 enum class Stage : uint8_t { kApplied, kDurable };
-
-struct ScannedRow {
-  std::string key;             // of the record
-  Result<std::string> record;  // encoded; kCorruption: the row is there and cannot be trusted
-  Digest digest;               // of the record
-};
 
 struct StoreResult {
   uint64_t id = 0;
@@ -118,6 +142,8 @@ struct StoreResult {
   // Of a scan: the page, and the key at which the next one begins (empty: that was the last).
   std::vector<ScannedRow> rows = {};
   std::string next = {};
+  // Of a tree: the node asked for, then those below it.
+  std::vector<Digest> hashes = {};
   // Of a hint that was written or removed: its owner. Scans from now on see it.
   std::optional<NodeId> hint_owner = {};
 };
@@ -131,8 +157,10 @@ std::vector<RowName> RowsOf(const StoreVerb& verb);
 
 class Store {
  public:
-  // Does not own `engine`, which must outlive it. `lease`: as OpenIdentity gave it at this start.
-  Store(Engine* engine, const Lease& lease) : engine_(engine), minted_(lease.begin) {}
+  // Does not own `engine` and `trees`, which must outlive it. `lease`: as OpenIdentity gave it at
+  // this start. `trees`: null where nobody compares.
+  Store(Engine* engine, const Lease& lease, TreeKeeper* trees = nullptr)
+      : engine_(engine), trees_(trees), minted_(lease.begin) {}
 
   // Executes one verb and appends its immediate result, if it has one. With Tier::kCache, returns
   // false and leaves `verb` untouched when the record is not in memory: fetch it elsewhere
@@ -188,7 +216,11 @@ class Store {
   void Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results);
   void Release(uint64_t token);
 
+  void ExecuteTree(const StoreVerb& verb, std::vector<StoreResult>* results);
+  Status Build(const BuildVerb& build);
+
   Engine* const engine_;
+  TreeKeeper* const trees_;
 
   // The turn under way: what it writes, one write a record, and which write is whose, for verbs
   // that follow on the same key; and the verbs that wait for it.

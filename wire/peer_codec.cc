@@ -26,6 +26,14 @@ Status CheckBody(const ReadRequest& request) { return CheckRecord(request.key, {
 Status CheckBody(const ReadReply& reply) { return CheckRecord({}, reply.record); }
 Status CheckBody(const WriteRequest& request) { return CheckRecord(request.key, request.record); }
 Status CheckBody(const ForwardRequest& forward) { return CheckRequest(forward.request); }
+Status CheckBody(const SegmentRequest& request) { return CheckRecord(request.from, {}); }
+Status CheckBody(const SegmentReply& reply) {
+  if (reply.rows.size() > kSegmentRowsMax) return Fail(Code::kTooLarge, "too many rows");
+  for (const SegmentRow& row : reply.rows) {
+    if (Status ok = CheckRecord(row.key, {}); !ok) return ok;
+  }
+  return CheckRecord(reply.next, {});
+}
 template <class Other>
 Status CheckBody(const Other&) {
   return {};
@@ -68,6 +76,36 @@ Offset<flat::LeaseAnnouncement> ToBody(FlatBufferBuilder* builder, const LeaseAn
 }
 Offset<flat::LeaseAnswer> ToBody(FlatBufferBuilder* builder, const LeaseAnswer& answer) {
   return flat::CreateLeaseAnswer(*builder, answer.granted);
+}
+
+Offset<flat::TreeRequest> ToBody(FlatBufferBuilder* builder, const TreeRequest& request) {
+  const flat::Digest hash = ToDigest(request.hash);
+  const auto inner = request.inner ? flatbuffers::Optional<uint8_t>(*request.inner)
+                                   : flatbuffers::Optional<uint8_t>(flatbuffers::nullopt);
+  return flat::CreateTreeRequest(*builder, request.partition, request.n, inner, &hash);
+}
+Offset<flat::TreeReply> ToBody(FlatBufferBuilder* builder, const TreeReply& reply) {
+  std::vector<flat::Digest> hashes;
+  for (const Digest& hash : reply.hashes) hashes.push_back(ToDigest(hash));
+  const auto flat_hashes = hashes.empty() ? Offset<flatbuffers::Vector<const flat::Digest*>>()
+                                          : builder->CreateVectorOfStructs(hashes);
+  return flat::CreateTreeReply(*builder, reply.known, reply.same, flat_hashes);
+}
+Offset<flat::SegmentRequest> ToBody(FlatBufferBuilder* builder, const SegmentRequest& request) {
+  const auto from = ToBytes(builder, request.from);
+  return flat::CreateSegmentRequest(*builder, request.partition, request.n, request.first_leaf,
+                                    request.last_leaf, from);
+}
+Offset<flat::SegmentReply> ToBody(FlatBufferBuilder* builder, const SegmentReply& reply) {
+  const auto rows =
+      builder->CreateVector<Offset<flat::SegmentRow>>(reply.rows.size(), [&](size_t i) {
+        const auto key = ToBytesAlways(builder, reply.rows[i].key);
+        const flat::Digest digest = ToDigest(reply.rows[i].digest);
+        return flat::CreateSegmentRow(*builder, key, &digest, reply.rows[i].bytes);
+      });
+  const auto next = ToBytes(builder, reply.next);
+  const auto error = ToError(builder, reply.error);
+  return flat::CreateSegmentReply(*builder, error, rows, next);
 }
 
 template <class Table>
@@ -141,6 +179,55 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::LeaseAnswer& flat) {
   return LeaseAnswer{.op = op, .granted = flat.granted()};
 }
 
+Result<PeerMessage> FromBody(uint64_t op, const flat::TreeRequest& flat) {
+  TreeRequest request{.op = op,
+                      .partition = flat.partition(),
+                      .n = flat.n(),
+                      .inner = std::nullopt,
+                      .hash = FromDigest(flat.hash())};
+  if (flat.inner()) request.inner = *flat.inner();
+  if (request.inner && *request.inner >= kTreeFan) return Malformed("tree request");
+  return request;
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::TreeReply& flat) {
+  TreeReply reply{.op = op, .known = flat.known(), .same = flat.same(), .hashes = {}};
+  const size_t count = flat.hashes() == nullptr ? 0 : flat.hashes()->size();
+  if (count != 0 && count != kTreeFan) return Malformed("tree reply");
+  for (size_t i = 0; i < count; ++i) {
+    reply.hashes.push_back(FromDigest(flat.hashes()->Get(static_cast<uint32_t>(i))));
+  }
+  return reply;
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::SegmentRequest& flat) {
+  const std::string_view from = FromBytes(flat.from());
+  if (from.size() > kRecordKeyBytesMax) return Malformed("segment request");
+  return SegmentRequest{.op = op,
+                        .partition = flat.partition(),
+                        .n = flat.n(),
+                        .first_leaf = flat.first_leaf(),
+                        .last_leaf = flat.last_leaf(),
+                        .from = std::string(from)};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::SegmentReply& flat) {
+  SegmentReply reply{
+      .op = op, .error = std::nullopt, .rows = {}, .next = std::string(FromBytes(flat.next()))};
+  if (Status status = FromError(flat.error(), &reply.error); !status) {
+    return std::unexpected(status.error());
+  }
+  const size_t count = flat.rows() == nullptr ? 0 : flat.rows()->size();
+  if (count > kSegmentRowsMax || reply.next.size() > kRecordKeyBytesMax) {
+    return Malformed("segment reply");
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const flat::SegmentRow& row = *flat.rows()->Get(static_cast<uint32_t>(i));
+    const std::string_view key = FromBytes(row.key());
+    if (!IsRecordKey(key)) return Malformed("segment reply");
+    reply.rows.push_back(
+        {.key = std::string(key), .digest = FromDigest(row.digest()), .bytes = row.bytes()});
+  }
+  return reply;
+}
+
 }  // namespace
 
 Status Encoder::AppendPeerMessage(const PeerMessage& message, std::string* out) {
@@ -181,6 +268,14 @@ Result<PeerMessage> DecodePeerMessage(std::string_view payload) {
       return FromBody(op, *message.body_as_LeaseAnnouncement());
     case flat::PeerBody::LeaseAnswer:
       return FromBody(op, *message.body_as_LeaseAnswer());
+    case flat::PeerBody::TreeRequest:
+      return FromBody(op, *message.body_as_TreeRequest());
+    case flat::PeerBody::TreeReply:
+      return FromBody(op, *message.body_as_TreeReply());
+    case flat::PeerBody::SegmentRequest:
+      return FromBody(op, *message.body_as_SegmentRequest());
+    case flat::PeerBody::SegmentReply:
+      return FromBody(op, *message.body_as_SegmentReply());
     case flat::PeerBody::NONE:
       break;
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/ids.h"
@@ -94,7 +95,60 @@ struct LeaseAnswer {
   friend bool operator==(const LeaseAnswer&, const LeaseAnswer&) = default;
 };
 
+// "My hash of this node of the tree (storage/hash_tree.h) of a partition, for keys with n replicas,
+// is so": the root's, or that of inner node `inner`.
+struct TreeRequest {
+  uint64_t op = 0;
+  uint32_t partition = 0;
+  uint8_t n = 0;
+  std::optional<uint8_t> inner;
+  Digest hash;
+
+  friend bool operator==(const TreeRequest&, const TreeRequest&) = default;
+};
+
+struct TreeReply {
+  uint64_t op = 0;
+  bool known = false;  // the receiver has this tree
+  bool same = false;
+  std::vector<Digest> hashes;  // if not the same: of the nodes below, kTreeFan of them
+
+  friend bool operator==(const TreeReply&, const TreeReply&) = default;
+};
+inline constexpr size_t kTreeFan = 32;
+
+// "Which records do you hold in these leaves, both included, from this key on?"
+struct SegmentRequest {
+  uint64_t op = 0;
+  uint32_t partition = 0;
+  uint8_t n = 0;
+  uint16_t first_leaf = 0;
+  uint16_t last_leaf = 0;
+  std::string from;  // a record key; empty: from the first leaf's beginning
+
+  friend bool operator==(const SegmentRequest&, const SegmentRequest&) = default;
+};
+
+struct SegmentRow {
+  std::string key;
+  Digest digest;       // of the record
+  uint32_t bytes = 0;  // likewise
+
+  friend bool operator==(const SegmentRow&, const SegmentRow&) = default;
+};
+inline constexpr size_t kSegmentRowsMax = 1024;
+
+struct SegmentReply {
+  uint64_t op = 0;
+  std::optional<Error> error;
+  std::vector<SegmentRow> rows;  // in key order
+  std::string next;              // where the next page begins; empty: that was all
+
+  friend bool operator==(const SegmentReply&, const SegmentReply&) = default;
+};
+
 using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
-                                 ForwardReply, LeaseAnnouncement, LeaseAnswer>;
+                                 ForwardReply, LeaseAnnouncement, LeaseAnswer, TreeRequest,
+                                 TreeReply, SegmentRequest, SegmentReply>;
 
 }  // namespace eddy::wire

@@ -39,7 +39,10 @@ class Bench {
     auto identity = storage::OpenIdentity(&engine_, "test", Self(), &random);
     EXPECT_TRUE(identity.has_value());
     lease_ = identity->lease;
-    store_.emplace(&engine_, lease_);
+    trees_.emplace(storage::TreeKeeper::Options{
+        .partition_bits = layout_.partition_bits(),
+        .replicas_of = [buckets](std::string_view bucket) { return buckets.Find(bucket).n; }});
+    store_.emplace(&engine_, lease_, &*trees_);
     node_ = std::make_unique<Node>(options, std::move(buckets), layout_, *identity, random);
     node_->Tick(now());
     for (const ring::Member& member : layout_.members()) {
@@ -120,7 +123,10 @@ class Bench {
     Pump();
   }
   // The store forgets what it executed since the last Sync, and its results never come.
-  void DropTurn() { store_.emplace(&engine_, lease_); }
+  void DropTurn() {
+    trees_->ForgetAll();
+    store_.emplace(&engine_, lease_, &*trees_);
+  }
   // The node finds, by a write to this key, that a twin writes under its actor's name: the stored
   // record holds a dot of it that is far ahead.
   void LoseActor(const std::string& key);
@@ -159,6 +165,7 @@ class Bench {
   ring::Layout layout_;
   storage::MemoryEngine engine_;
   storage::Lease lease_;
+  std::optional<storage::TreeKeeper> trees_;
   std::optional<storage::Store> store_;
   Result<std::string> fail_store_;
   std::unique_ptr<Node> node_;

@@ -133,7 +133,7 @@ TEST(StandIn, KeepsNothingForAStranger) {
                                    .record = storage::EncodeRecord(RecordOf(1, 1, "v")),
                                    .budget = seconds(1),
                                    .hint_for = NodeId{66, 66}});
-  EXPECT_EQ(bench.node().operations_in_flight(), 0u);
+  EXPECT_EQ(bench.node().background_in_flight(), 0u);
 }
 
 TEST(StandIn, CoordinatesWhenNoOwnerCanBeReached) {

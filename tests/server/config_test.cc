@@ -65,6 +65,12 @@ connections_max = 10
 pipeline_max = 20
 operations_max = 30
 
+[background]
+bytes_per_second = "8MiB"
+foreground_p99_ms = 20
+anti_entropy_seconds = 0
+tree_age_hours = 24
+
 [bucket_defaults]
 n = 5
 
@@ -106,6 +112,10 @@ w = 1
   EXPECT_EQ(config.connections_max, 10u);
   EXPECT_EQ(config.pipeline_max, 20u);
   EXPECT_EQ(config.operations_max, 30u);
+  EXPECT_EQ(config.background_bytes_per_second, uint64_t{8} << 20);
+  EXPECT_EQ(config.foreground_p99_max, std::chrono::milliseconds(20));
+  EXPECT_EQ(config.anti_entropy_period, std::chrono::seconds(0));
+  EXPECT_EQ(config.tree_age_max, std::chrono::hours(24));
 
   EXPECT_EQ(config.buckets.Find("any").n, 5);
   const node::BucketProperties& carts = config.buckets.Find("carts");

@@ -82,8 +82,8 @@ std::string Key(std::string_view name) {
 class StoreRunnerTest : public testing::Test {
  protected:
   void Open(StoreRunnerOptions options = {}) {
-    runner_ = std::make_unique<StoreRunner>(loop_.get(), &engine_, storage::Lease{}, options,
-                                            [this] { runner_->TakeArrived(&results_); });
+    runner_ = std::make_unique<StoreRunner>(loop_.get(), &engine_, storage::Lease{}, nullptr,
+                                            options, [this] { runner_->TakeArrived(&results_); });
   }
   void TearDown() override {
     engine_.HoldReads(false);

@@ -192,8 +192,12 @@ PeerMessage MakePeerMessage(Random* random, size_t index) {
       return ReadReply{op, MakeOptionalError(random), random->Chance(1, 2),
                        MakeBytes(random, 0, 3000)};
     case 2:
-      return WriteRequest{op, MakeBytes(random, 1, 1000), MakeBytes(random, 0, 3000),
-                          static_cast<uint8_t>(random->Between(1, 3)), MakeDuration(random)};
+      return WriteRequest{op,
+                          MakeBytes(random, 1, 1000),
+                          MakeBytes(random, 0, 3000),
+                          static_cast<uint8_t>(random->Between(1, 3)),
+                          MakeDuration(random),
+                          random->Chance(1, 2) ? NodeId{} : random->NextId<NodeId>()};
     case 3:
       return WriteReply{op, MakeOptionalError(random)};
     case 4:
@@ -205,9 +209,38 @@ PeerMessage MakePeerMessage(Random* random, size_t index) {
       return LeaseAnnouncement{op, random->NextId<ActorId>(), begin, begin + random->Below(1000),
                                MakeNumber(random)};
     }
-    default:
-      CHECK(index + 1 == std::variant_size_v<PeerMessage>);
+    case 7:
       return LeaseAnswer{op, random->Chance(1, 2)};
+    case 8: {
+      TreeRequest request{op, static_cast<uint32_t>(random->Below(16384)),
+                          static_cast<uint8_t>(random->Below(17)), std::nullopt,
+                          MakeDigest(random)};
+      if (random->Chance(1, 2)) request.inner = static_cast<uint8_t>(random->Below(kTreeFan));
+      return request;
+    }
+    case 9: {
+      TreeReply reply{op, random->Chance(1, 2), random->Chance(1, 2), {}};
+      const size_t hashes = random->Chance(1, 2) ? kTreeFan : 0;
+      for (size_t i = 0; i < hashes; ++i) reply.hashes.push_back(MakeDigest(random));
+      return reply;
+    }
+    case 10:
+      return SegmentRequest{op,
+                            static_cast<uint32_t>(random->Below(16384)),
+                            static_cast<uint8_t>(random->Below(17)),
+                            static_cast<uint16_t>(random->Below(1024)),
+                            static_cast<uint16_t>(random->Below(1024)),
+                            MakeBytes(random, 0, 500)};
+    default: {
+      CHECK(index + 1 == std::variant_size_v<PeerMessage>);
+      SegmentReply reply{op, MakeOptionalError(random), {}, MakeBytes(random, 0, 500)};
+      const uint64_t rows = random->Chance(1, 50) ? kSegmentRowsMax : random->Below(4);
+      for (uint64_t i = 0; i < rows; ++i) {
+        reply.rows.push_back({MakeBytes(random, 1, 300), MakeDigest(random),
+                              static_cast<uint32_t>(random->Below(1 << 24))});
+      }
+      return reply;
+    }
   }
 }
 

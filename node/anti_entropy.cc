@@ -1,0 +1,125 @@
+#include "node/anti_entropy.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace eddy::node {
+
+namespace {
+
+auto NameOf(const AntiEntropy::Task& task) { return std::tuple(task.partition, task.n, task.peer); }
+
+Duration Growing(Duration pause, uint32_t misses) { return pause * (1 << std::min(misses, 10u)); }
+
+}  // namespace
+
+AntiEntropy::AntiEntropy(const Topology& topology, const Peers& peers,
+                         const std::vector<uint8_t>& counts, Duration period)
+    : period_(period) {
+  for (uint32_t partition = 0; partition < topology.layout().partition_count(); ++partition) {
+    bool owned = false;
+    for (const uint8_t n : counts) {
+      const auto owners = topology.Owners(ring::PartitionId{partition}, n);
+      if (std::ranges::find(owners, kSelf) == owners.end()) continue;
+      owned = true;
+      for (const PeerIndex peer : owners) {
+        if (peer == kSelf) continue;
+        tasks_.push_back(Task{.partition = partition,
+                              .n = n,
+                              .peer = peer,
+                              .begins = peers.IdOf(kSelf) < peers.IdOf(peer)});
+      }
+    }
+    if (owned) partitions_.push_back(partition);
+  }
+  std::ranges::sort(tasks_, {}, NameOf);
+  for (size_t index = 0; index < tasks_.size() && period_ > Duration{}; ++index) {
+    if (tasks_[index].begins) queue_.emplace(tasks_[index].due, index);
+  }
+}
+
+void AntiEntropy::Postpone(size_t index, MonotonicTime due) {
+  Task& task = tasks_[index];
+  queue_.erase({task.due, index});
+  task.due = due;
+  queue_.emplace(due, index);
+}
+
+std::optional<size_t> AntiEntropy::Next(OpContext& context) {
+  const MonotonicTime now = context.now.monotonic;
+  while (under_way_ < kExchangesMax && !queue_.empty() && queue_.begin()->first <= now) {
+    const size_t index = queue_.begin()->second;
+    Task& task = tasks_[index];
+    if (!context.peers.Reachable(task.peer)) {
+      Postpone(index, now + period_);
+    } else if (context.hints.MayHold(context.peers.IdOf(task.peer))) {
+      Postpone(index, now + std::min(kPause, period_));
+    } else {
+      queue_.erase(queue_.begin());
+      task.under_way = true;
+      ++under_way_;
+      return index;
+    }
+  }
+  return std::nullopt;
+}
+
+void AntiEntropy::Ended(OpContext& context, const SyncExchange& exchange) {
+  const size_t index = exchange.setting().task;
+  Task& task = tasks_[index];
+  --under_way_;
+  task.under_way = false;
+  Duration pause = period_;
+  switch (*exchange.outcome()) {
+    case SyncExchange::Outcome::kEqual:
+      context.counters.Add(Count::kSyncsEqual);
+      task.equal_at = exchange.began_at();
+      task.misses = 0;
+      break;
+    case SyncExchange::Outcome::kUnknownHere:
+    case SyncExchange::Outcome::kUnknownThere:
+      pause = std::min(period_, kPause);
+      break;
+    case SyncExchange::Outcome::kLevelled:
+      context.counters.Add(Count::kSyncsLevelled);
+      pause = std::min(period_, Growing(kSoon, task.misses++));
+      break;
+    case SyncExchange::Outcome::kFruitless:
+      context.counters.Add(Count::kSyncsFruitless);
+      pause = std::min(period_, Growing(kSoon, task.misses++));
+      break;
+    case SyncExchange::Outcome::kFailed:
+      context.counters.Add(Count::kSyncsFailed);
+      pause = std::min(period_, Growing(kPause, task.misses++));
+      break;
+  }
+  task.due = context.now.monotonic + pause;
+  queue_.emplace(task.due, index);
+}
+
+void AntiEntropy::FoundEqual(MonotonicTime now, uint32_t partition, uint8_t n, PeerIndex peer) {
+  const auto found = std::ranges::lower_bound(tasks_, std::tuple(partition, n, peer), {}, NameOf);
+  if (found != tasks_.end() && NameOf(*found) == std::tuple(partition, n, peer)) {
+    found->equal_at = now;
+  }
+}
+
+std::optional<MonotonicTime> AntiEntropy::EqualSince() const {
+  std::optional<MonotonicTime> oldest = MonotonicTime::max();
+  for (const Task& task : tasks_) oldest = std::min(oldest, task.equal_at);
+  return oldest;
+}
+
+void AntiEntropy::PeerUp(MonotonicTime now, PeerIndex peer) {
+  if (period_ == Duration{}) return;
+  // Long enough for hints to be found and sent.
+  const MonotonicTime due = now + std::min(period_ / 8, kPause * 8);
+  for (size_t index = 0; index < tasks_.size(); ++index) {
+    const Task& task = tasks_[index];
+    if (task.peer == peer && task.begins && !task.under_way && task.due > due) {
+      Postpone(index, due);
+    }
+  }
+}
+
+}  // namespace eddy::node

@@ -1,0 +1,69 @@
+// When this node compares which partition with whom (Dynamo, section 4.7). Each pair of owners
+// compares each partition, and each number of replicas that buckets have, once a period; the one
+// with the smaller id begins. What was not found equal is looked at again soon, and ever later
+// while it is not; a peer that comes back is waited for a little, and until it has its hints, since
+// those bring it most of what it missed at half the cost.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "node/operation.h"
+#include "node/sync_exchange.h"
+#include "node/topology.h"
+
+namespace eddy::node {
+
+class AntiEntropy {
+ public:
+  // What two owners have to agree on.
+  struct Task {
+    uint32_t partition = 0;
+    uint8_t n = 0;
+    PeerIndex peer;
+    bool begins = false;  // we do
+    // When both last said that they hold the same.
+    std::optional<MonotonicTime> equal_at;
+    uint32_t misses = 0;  // exchanges since then
+    bool under_way = false;
+    MonotonicTime due;
+  };
+
+  // `period` zero: never.
+  AntiEntropy(const Topology& topology, const Peers& peers, const std::vector<uint8_t>& counts,
+              Duration period);
+
+  // The partitions that this node owns.
+  const std::vector<uint32_t>& partitions() const { return partitions_; }
+
+  // The task whose exchange is to begin now: it is under way until Ended.
+  std::optional<size_t> Next(OpContext& context);
+  void Ended(OpContext& context, const SyncExchange& exchange);
+  // A peer has asked us, and had the same root.
+  void FoundEqual(MonotonicTime now, uint32_t partition, uint8_t n, PeerIndex peer);
+  void PeerUp(MonotonicTime now, PeerIndex peer);
+
+  // Of the task that was found equal least lately; nullopt: one never was.
+  std::optional<MonotonicTime> EqualSince() const;
+
+  const std::vector<Task>& tasks() const { return tasks_; }
+  size_t under_way() const { return under_way_; }
+
+ private:
+  static constexpr size_t kExchangesMax = 4;
+  static constexpr Duration kSoon = std::chrono::milliseconds(250);
+  static constexpr Duration kPause = std::chrono::seconds(1);
+
+  void Postpone(size_t index, MonotonicTime due);
+
+  const Duration period_;
+  std::vector<uint32_t> partitions_;
+  std::vector<Task> tasks_;                           // by partition, n and peer
+  std::set<std::pair<MonotonicTime, size_t>> queue_;  // of those that we begin, not under way
+  size_t under_way_ = 0;
+};
+
+}  // namespace eddy::node

@@ -1,0 +1,277 @@
+#include "node/background.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/key.h"
+
+namespace eddy::node {
+
+Background::Background(const NodeOptions& options, const Topology& topology, const Peers& peers,
+                       const BucketTable& buckets, uint32_t first_generation)
+    : topology_(topology),
+      buckets_(buckets),
+      operations_(kOperationsMax, first_generation, kBase),
+      anti_entropy_(topology, peers, buckets.ReplicaCounts(), options.anti_entropy_period),
+      trees_(options.anti_entropy_period == Duration{} ? std::vector<uint32_t>()
+                                                       : anti_entropy_.partitions(),
+             topology.layout().partition_bits(), options.tree_age_max) {}
+
+template <class Op>
+Op* Background::Find(OpContext& context, uint64_t id) {
+  Operation* operation = operations_.Find(id);
+  Op* op = operation == nullptr ? nullptr : std::get_if<Op>(operation);
+  if (op == nullptr) context.counters.Add(Count::kLateReplies);
+  return op;
+}
+
+// --- Results and messages
+
+void Background::Complete(OpContext& context, storage::StoreResult result) {
+  const uint64_t id = result.id;
+  Operation* operation = operations_.Find(id);
+  if (operation == nullptr) return;
+  if (std::holds_alternative<TreeStep>(*operation)) {
+    operations_.Erase(id);
+    trees_.OnStep(context, std::move(result));
+  } else if (auto* exchange = std::get_if<SyncExchange>(operation)) {
+    exchange->OnStore(context, std::move(result));
+    Settle(context, id, exchange);
+  } else if (auto* row = std::get_if<SyncRow>(operation)) {
+    Settle(context, id, *row, row->OnStore(context, id, std::move(result)));
+  } else if (auto* tree = std::get_if<ServedTree>(operation)) {
+    const uint32_t partition = tree->request().partition;
+    if (result.record && result.hashes.empty()) {
+      trees_.Forgotten(context.now.monotonic, partition);
+    }
+    if (tree->OnStore(context, result)) {
+      anti_entropy_.FoundEqual(context.now.monotonic, partition, tree->request().n, tree->from());
+    }
+    operations_.Erase(id);
+  } else if (auto* segment = std::get_if<ServedSegment>(operation)) {
+    segment->OnStore(context, buckets_, std::move(result));
+    operations_.Erase(id);
+  } else if (const auto* scan = std::get_if<HintScan>(operation)) {
+    if (hints_.OnScanned(context, *scan, std::move(result))) operations_.Erase(id);
+  } else if (const auto* hint = std::get_if<HintRow>(operation)) {
+    const bool removed = result.record && result.record->empty();
+    if (hints_.OnRemoved(context, *hint, removed)) operations_.Erase(id);
+  }
+  Run(context);
+}
+
+void Background::Receive(OpContext& context, PeerIndex from, const wire::WriteReply& reply) {
+  Operation* operation = operations_.Find(reply.op);
+  if (operation != nullptr && std::holds_alternative<HintRow>(*operation)) {
+    auto& hint = std::get<HintRow>(*operation);
+    if (hint.to == from && hints_.OnWriteReply(context, reply.op, hint, reply)) {
+      operations_.Erase(reply.op);
+    }
+  } else if (auto* row = Find<SyncRow>(context, reply.op)) {
+    Settle(context, reply.op, *row, row->OnWriteReply(context, from, reply));
+  }
+  Run(context);
+}
+
+void Background::Receive(OpContext& context, PeerIndex from, wire::ReadReply reply) {
+  const uint64_t id = reply.op;
+  if (auto* row = Find<SyncRow>(context, id)) {
+    Settle(context, id, *row, row->OnReadReply(context, id, from, std::move(reply)));
+    Run(context);
+  }
+}
+
+void Background::Receive(OpContext& context, PeerIndex from, const wire::TreeReply& reply) {
+  if (auto* exchange = Find<SyncExchange>(context, reply.op)) {
+    exchange->OnTreeReply(context, from, reply);
+    Settle(context, reply.op, exchange);
+    Run(context);
+  }
+}
+
+void Background::Receive(OpContext& context, PeerIndex from, wire::SegmentReply reply) {
+  const uint64_t id = reply.op;
+  if (auto* exchange = Find<SyncExchange>(context, id)) {
+    exchange->OnSegmentReply(context, from, std::move(reply));
+    Settle(context, id, exchange);
+    Run(context);
+  }
+}
+
+void Background::Receive(OpContext& context, PeerIndex from, const wire::TreeRequest& request) {
+  if (request.partition >= topology_.layout().partition_count()) {
+    context.counters.Add(Count::kRefusedMalformed);
+  } else if (operations_.full()) {
+    context.counters.Add(Count::kRefusedBusy);
+    context.Send(from, wire::TreeReply{.op = request.op, .known = false, .same = false});
+  } else {
+    const uint64_t op = operations_.NextId();
+    operations_.Insert(ServedTree(context, op, from, request));
+  }
+}
+
+void Background::Receive(OpContext& context, PeerIndex from, const wire::SegmentRequest& request) {
+  const unsigned bits = topology_.layout().partition_bits();
+  bool valid = request.partition < topology_.layout().partition_count() &&
+               request.first_leaf <= request.last_leaf &&
+               request.last_leaf < storage::HashTree::kLeaves;
+  if (valid && !request.from.empty()) {
+    const auto key = storage::DecodeKey(request.from);
+    valid =
+        key &&
+        key->token >= storage::TokensOfLeaf(request.partition, request.first_leaf, bits).first &&
+        key->token <= storage::TokensOfLeaf(request.partition, request.last_leaf, bits).last;
+  }
+  if (!valid) {
+    context.counters.Add(Count::kRefusedMalformed);
+  } else if (operations_.full()) {
+    context.counters.Add(Count::kRefusedBusy);
+    context.Send(from, wire::SegmentReply{.op = request.op,
+                                          .error = Error{Code::kBusy, "too many operations"}});
+  } else {
+    const uint64_t op = operations_.NextId();
+    operations_.Insert(ServedSegment(context, op, from, bits, request));
+  }
+}
+
+void Background::Settle(OpContext& context, uint64_t id, SyncExchange* exchange) {
+  if (!exchange->outcome()) return;
+  if (*exchange->outcome() == SyncExchange::Outcome::kUnknownHere) {
+    trees_.Forgotten(context.now.monotonic, exchange->setting().partition);
+  }
+  anti_entropy_.Ended(context, *exchange);
+  std::erase(exchanges_, id);
+  operations_.Erase(id);
+}
+
+void Background::Settle(OpContext& context, uint64_t id, const SyncRow& row,
+                        SyncRow::Progress progress) {
+  if (progress == SyncRow::Progress::kUnderWay) return;
+  const uint64_t exchange_id = row.exchange;
+  context.budget.Return(row.bytes);
+  operations_.Erase(id);
+  Operation* operation = operations_.Find(exchange_id);
+  if (operation == nullptr) return;  // it was given up before
+  auto& exchange = std::get<SyncExchange>(*operation);
+  exchange.OnRowEnded(context, progress == SyncRow::Progress::kLevel);
+  Settle(context, exchange_id, &exchange);
+}
+
+// --- Peers and time
+
+void Background::PeerDown(OpContext& context, PeerIndex peer) {
+  for (const uint64_t id : operations_.Ids()) {
+    Operation* operation = operations_.Find(id);
+    if (operation == nullptr) continue;  // ended with another
+    if (auto* exchange = std::get_if<SyncExchange>(operation)) {
+      exchange->OnPeerDown(peer);
+      Settle(context, id, exchange);
+    } else if (const auto* row = std::get_if<SyncRow>(operation)) {
+      Settle(context, id, *row, row->OnPeerDown(peer));
+    } else if (const auto* hint = std::get_if<HintRow>(operation)) {
+      if (hints_.OnPeerDown(context, *hint, peer)) operations_.Erase(id);
+    }
+  }
+}
+
+void Background::Tick(OpContext& context) {
+  for (const uint64_t id : operations_.Ids()) {
+    Operation* operation = operations_.Find(id);
+    if (operation == nullptr) continue;  // ended with another
+    if (auto* exchange = std::get_if<SyncExchange>(operation)) {
+      exchange->OnTick(context);
+      Settle(context, id, exchange);
+    } else if (const auto* row = std::get_if<SyncRow>(operation)) {
+      Settle(context, id, *row, row->OnTick(context));
+    } else if (const auto* hint = std::get_if<HintRow>(operation)) {
+      if (hints_.OnTick(context, *hint)) operations_.Erase(id);
+    }
+  }
+}
+
+// --- Starting
+
+void Background::BeginStop() {
+  running_ = false;
+  operations_.EraseIf([](const Operation&) { return true; });
+  exchanges_.clear();
+}
+
+void Background::Run(OpContext& context) {
+  if (!running_) return;
+  // What brings a replica up to date comes before what looks for more of it.
+  StartHints(context);
+  StartRows(context);
+  StartExchanges(context);
+  StartTrees(context);
+}
+
+void Background::StartHints(OpContext& context) {
+  if (context.hints.empty()) return;
+  while (!operations_.full()) {
+    auto start = hints_.Next(context);
+    if (!start) return;
+    const uint64_t op = operations_.NextId();
+    if (const auto* scan = std::get_if<HintScan>(&start->operation)) {
+      context.effects.verbs.push_back(
+          storage::StoreVerb{.id = op,
+                             .key = std::move(start->from),
+                             .action = storage::ScanVerb{.rows_max = HintDelivery::kPageRows,
+                                                         .bytes_max = HintDelivery::kPageBytes},
+                             .hint_owner = scan->owner});
+      operations_.Insert(*scan);
+      continue;
+    }
+    auto& row = std::get<HintRow>(start->operation);
+    context.Send(row.to,
+                 wire::WriteRequest{.op = op,
+                                    .key = row.key,
+                                    .record = std::move(start->record),
+                                    .durability = static_cast<uint8_t>(storage::Durability::kSync),
+                                    .budget = HintDelivery::kRowMax});
+    operations_.Insert(std::move(row));
+  }
+}
+
+void Background::StartTrees(OpContext& context) {
+  if (operations_.full()) return;
+  auto verb = trees_.Next(context);
+  if (!verb) return;
+  verb->id = operations_.NextId();
+  operations_.Insert(TreeStep());
+  context.effects.verbs.push_back(*std::move(verb));
+}
+
+void Background::StartExchanges(OpContext& context) {
+  while (!operations_.full()) {
+    const auto task = anti_entropy_.Next(context);
+    if (!task) return;
+    const AntiEntropy::Task& of = anti_entropy_.tasks()[*task];
+    const uint64_t op = operations_.NextId();
+    exchanges_.push_back(op);
+    auto& exchange = std::get<SyncExchange>(
+        operations_.Insert(SyncExchange({.op = op,
+                                         .task = *task,
+                                         .partition = of.partition,
+                                         .n = of.n,
+                                         .peer = of.peer,
+                                         .partition_bits = topology_.layout().partition_bits(),
+                                         .buckets = &buckets_})));
+    exchange.Begin(context);
+  }
+}
+
+void Background::StartRows(OpContext& context) {
+  for (const uint64_t id : exchanges_) {
+    for (;;) {
+      auto& exchange = std::get<SyncExchange>(*operations_.Find(id));
+      if (!exchange.HasRow() || operations_.full()) break;
+      if (!context.budget.Take(context.now.monotonic, exchange.NextRow().bytes)) return;
+      const uint64_t op = operations_.NextId();
+      auto& row = std::get<SyncRow>(operations_.Insert(exchange.TakeRow()));
+      row.Begin(context, op);
+    }
+  }
+}
+
+}  // namespace eddy::node

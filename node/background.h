@@ -1,0 +1,85 @@
+// What a node does that nobody waits for: delivering hints, keeping hash trees, comparing them with
+// the other owners and bringing records level (Dynamo, sections 4.6 and 4.7), and what it does for
+// the others' comparisons. Its operations have a table of their own, so that they never take the
+// place of a client's, and one budget (section 6.5). Part of the node, on its thread.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "node/anti_entropy.h"
+#include "node/hint_delivery.h"
+#include "node/operation.h"
+#include "node/operation_table.h"
+#include "node/served_op.h"
+#include "node/sync_exchange.h"
+#include "node/sync_row.h"
+#include "node/topology.h"
+#include "node/tree_build.h"
+
+namespace eddy::node {
+
+class Background {
+ public:
+  // `topology` and `buckets` outlive this.
+  Background(const NodeOptions& options, const Topology& topology, const Peers& peers,
+             const BucketTable& buckets, uint32_t first_generation);
+
+  // Whether an operation's id is one of these.
+  static bool IsMine(uint64_t op) { return (op & kBase) != 0; }
+
+  void Complete(OpContext& context, storage::StoreResult result);
+  void Receive(OpContext& context, PeerIndex from, wire::ReadReply reply);
+  void Receive(OpContext& context, PeerIndex from, const wire::WriteReply& reply);
+  void Receive(OpContext& context, PeerIndex from, const wire::TreeRequest& request);
+  void Receive(OpContext& context, PeerIndex from, const wire::TreeReply& reply);
+  void Receive(OpContext& context, PeerIndex from, const wire::SegmentRequest& request);
+  void Receive(OpContext& context, PeerIndex from, wire::SegmentReply reply);
+  void PeerUp(OpContext& context, PeerIndex peer) {
+    anti_entropy_.PeerUp(context.now.monotonic, peer);
+  }
+  void PeerDown(OpContext& context, PeerIndex peer);
+  void Tick(OpContext& context);
+
+  // Starts whatever can start now.
+  void Run(OpContext& context);
+  // Until Begin, and from BeginStop on, nothing is started; BeginStop also gives up what is under
+  // way.
+  void Begin() { running_ = true; }
+  void BeginStop();
+
+  size_t in_flight() const { return operations_.size(); }
+  const AntiEntropy& anti_entropy() const { return anti_entropy_; }
+  const TreeBuild& trees() const { return trees_; }
+
+ private:
+  using Operation =
+      std::variant<HintScan, HintRow, TreeStep, SyncExchange, SyncRow, ServedTree, ServedSegment>;
+
+  static constexpr uint32_t kBase = uint32_t{1} << 31;
+  static constexpr size_t kOperationsMax = 4096;
+
+  // An operation of type Op; null makes the message late.
+  template <class Op>
+  Op* Find(OpContext& context, uint64_t id);
+  // After any handler of an exchange or a row, with what it gave.
+  void Settle(OpContext& context, uint64_t id, SyncExchange* exchange);
+  void Settle(OpContext& context, uint64_t id, const SyncRow& row, SyncRow::Progress progress);
+
+  void StartHints(OpContext& context);
+  void StartTrees(OpContext& context);
+  void StartExchanges(OpContext& context);
+  void StartRows(OpContext& context);
+
+  const Topology& topology_;
+  const BucketTable& buckets_;
+  OperationTable<Operation> operations_;
+  HintDelivery hints_;
+  AntiEntropy anti_entropy_;
+  TreeBuild trees_;
+  std::vector<uint64_t> exchanges_;  // under way, by operation
+  bool running_ = false;
+};
+
+}  // namespace eddy::node

@@ -1,0 +1,317 @@
+// Promises of anti-entropy (Dynamo, section 4.7): node 1, which is tested, is an owner of
+// everything; the other owners are played with what they are said to hold.
+#include <map>
+#include <set>
+
+#include "storage/hash_tree.h"
+#include "tests/node/bench.h"
+
+namespace eddy::node {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using storage::HashTree;
+
+constexpr uint8_t kN = 3;
+
+// Another owner: holds records, and answers as a node would.
+class Owner {
+ public:
+  Owner(Bench* bench, NodeId id) : bench_(bench), id_(id) {}
+
+  std::map<std::string, std::string> records;  // by encoded key
+  size_t roots = 0;
+  size_t trees = 0;  // below a root
+  size_t segments = 0;
+  size_t rows_listed = 0;
+  size_t reads = 0;
+  size_t writes = 0;
+
+  HashTree TreeOf(uint32_t partition) const {
+    HashTree tree;
+    const unsigned bits = bench_->layout().partition_bits();
+    for (const auto& [key, record] : records) {
+      const uint64_t token = storage::TokenOfKey(key);
+      if (token >> (64 - bits) != partition) continue;
+      tree.Toggle(storage::LeafOf(token, bits),
+                  storage::TreeDigest(key, storage::RecordDigest(record)));
+    }
+    return tree;
+  }
+
+  // Answers all that was sent; false: nothing was.
+  bool Answer() {
+    bool any = false;
+    for (const auto& request : bench_->Sent<wire::TreeRequest>(id_)) {
+      any = true;
+      ++(request.inner ? trees : roots);
+      const HashTree tree = TreeOf(request.partition);
+      const Digest here = request.inner ? tree.inner()[*request.inner] : tree.root();
+      wire::TreeReply reply{.op = request.op, .known = true, .same = here == request.hash};
+      const auto below = request.inner ? tree.LeavesOf(*request.inner) : tree.inner();
+      if (!reply.same) reply.hashes.assign(below.begin(), below.end());
+      bench_->Receive(id_, reply);
+    }
+    for (const auto& request : bench_->Sent<wire::SegmentRequest>(id_)) {
+      any = true;
+      ++segments;
+      const unsigned bits = bench_->layout().partition_bits();
+      const auto first = storage::TokensOfLeaf(request.partition, request.first_leaf, bits).first;
+      const auto last = storage::TokensOfLeaf(request.partition, request.last_leaf, bits).last;
+      wire::SegmentReply reply{.op = request.op};
+      for (const auto& [key, record] : records) {
+        const uint64_t token = storage::TokenOfKey(key);
+        if (token < first || token > last || key < request.from) continue;
+        if (reply.rows.size() == rows_max) {
+          reply.next = key;
+          break;
+        }
+        reply.rows.push_back({key, storage::RecordDigest(record), 1});
+      }
+      if (lies) reply.rows = {{RecordKeyOf("elsewhere"), {}, 1}};
+      rows_listed += reply.rows.size();
+      bench_->Receive(id_, reply);
+    }
+    for (const auto& request : bench_->Sent<wire::ReadRequest>(id_)) {
+      any = true;
+      ++reads;
+      bench_->Receive(id_, wire::ReadReply{.op = request.op, .record = records[request.key]});
+    }
+    for (const auto& request : bench_->Sent<wire::WriteRequest>(id_)) {
+      any = true;
+      ++writes;
+      auto record = *storage::DecodeRecord(records[request.key]);
+      record.Join(*storage::DecodeRecord(request.record));
+      records[request.key] = storage::EncodeRecord(record);
+      bench_->Receive(id_, wire::WriteReply{.op = request.op});
+    }
+    return any;
+  }
+
+  size_t rows_max = 1000;
+  bool lies = false;
+
+ private:
+  Bench* const bench_;
+  const NodeId id_;
+};
+
+class Sync : public ::testing::Test {
+ protected:
+  static NodeOptions Options() {
+    NodeOptions options;
+    options.anti_entropy_period = seconds(10);
+    options.tree_age_max = {};
+    return options;
+  }
+
+  Sync() { bench_.GrantLeases(); }
+
+  // Until nobody has had anything to say for longer than it takes to try again.
+  void Settle() {
+    int quiet = 0;
+    while (quiet < 300) {
+      bench_.Advance(milliseconds(5));
+      bench_.Sync();
+      const bool any = second_.Answer() | third_.Answer();
+      quiet = any ? 0 : quiet + 1;
+    }
+  }
+  void Store(const std::string& key, const lattice::Record& record) {
+    bench_.Receive(
+        Bench::Peer(2),
+        wire::WriteRequest{
+            .op = 0, .key = key, .record = storage::EncodeRecord(record), .budget = seconds(1)});
+    bench_.Sync();
+  }
+  uint64_t Counter(const std::string& name) {
+    for (const auto& counter : bench_.node().Counters()) {
+      if (counter.name == name) return counter.value;
+    }
+    ADD_FAILURE() << name;
+    return 0;
+  }
+
+  Bench bench_{3, Options()};
+  Owner second_{&bench_, Bench::Peer(2)};
+  Owner third_{&bench_, Bench::Peer(3)};
+};
+
+TEST_F(Sync, OfEqualPartitionsIsOneRootEachAPeriod) {
+  for (int i = 0; i < 300; ++i) {
+    const std::string key = RecordKeyOf("k" + std::to_string(i));
+    const lattice::Record record = RecordOf(1, 1, "v");
+    Store(key, record);
+    second_.records[key] = third_.records[key] = storage::EncodeRecord(record);
+  }
+  Settle();
+  const uint32_t partitions = bench_.layout().partition_count();
+  EXPECT_EQ(second_.roots, partitions);
+  EXPECT_EQ(third_.roots, partitions);
+  EXPECT_EQ(second_.trees + second_.segments + second_.reads + second_.writes, 0u);
+  EXPECT_EQ(Counter("syncs_equal"), 2u * partitions);
+  ASSERT_TRUE(bench_.node().equal_since().has_value());
+  const MonotonicTime first = *bench_.node().equal_since();
+  bench_.Advance(seconds(11));
+  Settle();
+  EXPECT_EQ(second_.roots, 2 * partitions);
+  EXPECT_GT(*bench_.node().equal_since(), first);
+}
+
+TEST_F(Sync, BringsBothSidesLevelAndLooksAtNothingElse) {
+  for (int i = 0; i < 2000; ++i) {
+    const std::string key = RecordKeyOf("k" + std::to_string(i));
+    const lattice::Record record = RecordOf(1, 1, "v");
+    Store(key, record);
+    second_.records[key] = third_.records[key] = storage::EncodeRecord(record);
+  }
+  const std::string ours = RecordKeyOf("only here");
+  const std::string theirs = RecordKeyOf("only there");
+  const std::string both = RecordKeyOf("both");
+  Store(ours, RecordOf(1, 2, "a"));
+  second_.records[theirs] = storage::EncodeRecord(RecordOf(2, 1, "b"));
+  Store(both, RecordOf(1, 3, "c"));
+  second_.records[both] = third_.records[both] = storage::EncodeRecord(RecordOf(2, 2, "d"));
+  Settle();
+  // What came from one is the others' with the next round.
+  bench_.Advance(seconds(11));
+  Settle();
+
+  EXPECT_EQ(bench_.Stored(ours), RecordOf(1, 2, "a"));
+  EXPECT_EQ(bench_.Stored(theirs), RecordOf(2, 1, "b"));
+  lattice::Record joined = RecordOf(1, 3, "c");
+  joined.Join(RecordOf(2, 2, "d"));
+  EXPECT_EQ(bench_.Stored(both), joined);
+  for (const std::string& key : {ours, theirs, both}) {
+    const std::string here = storage::EncodeRecord(bench_.Stored(key));
+    EXPECT_EQ(second_.records[key], here);
+    EXPECT_EQ(third_.records[key], here);
+  }
+  // Of 2,000 records only those near the three were ever named, and only the three were sent.
+  EXPECT_LE(second_.segments, 3u);
+  EXPECT_LE(second_.rows_listed, 12u);
+  EXPECT_EQ(second_.reads, 2u) << "what we lacked, and what both had";
+  EXPECT_EQ(second_.writes, 2u) << "what it lacked, and what both had";
+  EXPECT_TRUE(bench_.node().equal_since().has_value()) << "compared again, and found equal";
+  EXPECT_EQ(bench_.node().background_in_flight(), 0u);
+}
+
+TEST_F(Sync, FillsAnEmptyOwnerPageByPage) {
+  second_.rows_max = 7;
+  std::set<std::string> keys;
+  for (int i = 0; i < 1500; ++i) {
+    // All in one partition: one slot.
+    const std::string key = RecordKeyOf("{tag}" + std::to_string(i));
+    keys.insert(key);
+    if (i % 2 == 0) {
+      Store(key, RecordOf(1, 1, "v"));
+    } else {
+      second_.records[key] = storage::EncodeRecord(RecordOf(2, 1, "w"));
+    }
+  }
+  Settle();
+  for (const std::string& key : keys) {
+    ASSERT_FALSE(bench_.Stored(key).empty());
+    ASSERT_EQ(second_.records[key], storage::EncodeRecord(bench_.Stored(key)));
+  }
+  EXPECT_EQ(second_.reads, 750u);
+  EXPECT_EQ(second_.writes, 750u);
+}
+
+TEST_F(Sync, OfAPeerThatGoesAwayIsTakenUpWhenItIsBack) {
+  const std::string key = RecordKeyOf("k");
+  Store(key, RecordOf(1, 1, "v"));
+  bench_.Advance(milliseconds(5));
+  bench_.PeerDown(Bench::Peer(2));
+  bench_.PeerDown(Bench::Peer(3));
+  bench_.Advance(milliseconds(5));
+  EXPECT_TRUE(second_.records.empty());
+  bench_.PeerUp(Bench::Peer(2));
+  bench_.Advance(seconds(2));
+  Settle();
+  EXPECT_EQ(second_.records[key], storage::EncodeRecord(RecordOf(1, 1, "v")));
+}
+
+TEST_F(Sync, OfAPeerThatSaysNothingEnds) {
+  const std::string key = RecordKeyOf("k");
+  Store(key, RecordOf(1, 1, "v"));
+  for (int i = 0; i < 1000; ++i) bench_.Advance(milliseconds(10));
+  EXPECT_GT(Counter("syncs_failed"), 0u);
+  EXPECT_LE(bench_.node().background_in_flight(), 5u);
+}
+
+TEST_F(Sync, AnswersOthersFromItsTree) {
+  const std::string key = RecordKeyOf("k");
+  Store(key, RecordOf(1, 1, "v"));
+  const unsigned bits = bench_.layout().partition_bits();
+  const auto partition = static_cast<uint32_t>(storage::TokenOfKey(key) >> (64 - bits));
+  const uint32_t leaf = storage::LeafOf(storage::TokenOfKey(key), bits);
+  bench_.Receive(Bench::Peer(2), wire::TreeRequest{.op = 5, .partition = partition, .n = kN});
+  EXPECT_FALSE(bench_.Sent<wire::TreeReply>(Bench::Peer(2)).at(0).known) << "not built yet";
+  Settle();
+
+  Owner same(&bench_, Bench::Peer(2));
+  same.records[key] = storage::EncodeRecord(RecordOf(1, 1, "v"));
+  const HashTree tree = same.TreeOf(partition);
+  bench_.Receive(Bench::Peer(2),
+                 wire::TreeRequest{.op = 6, .partition = partition, .n = kN, .hash = tree.root()});
+  auto replies = bench_.Sent<wire::TreeReply>(Bench::Peer(2));
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_TRUE(replies[0].known && replies[0].same && replies[0].hashes.empty());
+  bench_.Receive(Bench::Peer(2),
+                 wire::TreeRequest{.op = 7,
+                                   .partition = partition,
+                                   .n = kN,
+                                   .inner = static_cast<uint8_t>(leaf / HashTree::kFan)});
+  replies = bench_.Sent<wire::TreeReply>(Bench::Peer(2));
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_FALSE(replies[0].same);
+  const auto leaves = tree.LeavesOf(leaf / HashTree::kFan);
+  EXPECT_EQ(replies[0].hashes, std::vector<Digest>(leaves.begin(), leaves.end()));
+
+  // Keys of other numbers of replicas have other trees and other owners.
+  bench_.Receive(Bench::Peer(2), wire::TreeRequest{.op = 8, .partition = partition, .n = 2});
+  EXPECT_TRUE(bench_.Sent<wire::TreeReply>(Bench::Peer(2)).at(0).same);
+  const auto segment = [&](uint8_t n) {
+    bench_.Receive(Bench::Peer(2), wire::SegmentRequest{.op = 9,
+                                                        .partition = partition,
+                                                        .n = n,
+                                                        .first_leaf = static_cast<uint16_t>(leaf),
+                                                        .last_leaf = static_cast<uint16_t>(leaf)});
+    return bench_.Sent<wire::SegmentReply>(Bench::Peer(2)).at(0).rows;
+  };
+  EXPECT_TRUE(segment(2).empty());
+  ASSERT_EQ(segment(kN).size(), 1u);
+  EXPECT_EQ(segment(kN)[0].key, key);
+}
+
+TEST_F(Sync, RefusesRequestsThatMakeNoSense) {
+  const uint64_t before = Counter("refused_malformed");
+  const NodeId peer = Bench::Peer(2);
+  const uint32_t partitions = bench_.layout().partition_count();
+  bench_.Receive(peer, wire::TreeRequest{.op = 1, .partition = partitions, .n = kN});
+  bench_.Receive(peer, wire::SegmentRequest{.op = 1, .partition = partitions, .n = kN});
+  bench_.Receive(peer, wire::SegmentRequest{
+                           .op = 1, .partition = 0, .n = kN, .first_leaf = 2, .last_leaf = 1});
+  bench_.Receive(peer, wire::SegmentRequest{.op = 1, .partition = 0, .n = kN, .last_leaf = 1024});
+  const std::string elsewhere = storage::EncodeKey({UINT64_MAX, "b", "k"});
+  bench_.Receive(peer, wire::SegmentRequest{.op = 1, .partition = 0, .n = kN, .from = elsewhere});
+  bench_.Receive(peer, wire::SegmentRequest{.op = 1, .partition = 0, .n = kN, .from = "no key"});
+  EXPECT_EQ(Counter("refused_malformed"), before + 6);
+  EXPECT_TRUE(bench_.Sent<wire::TreeReply>(peer).empty());
+  EXPECT_TRUE(bench_.Sent<wire::SegmentReply>(peer).empty());
+}
+
+TEST_F(Sync, DoesNotBelieveAListOfKeysThatLieElsewhere) {
+  const std::string key = RecordKeyOf("k");
+  Store(key, RecordOf(1, 1, "v"));
+  second_.lies = true;
+  Settle();
+  ASSERT_GT(second_.segments, 0u);
+  EXPECT_EQ(Counter("refused_malformed"), second_.segments);
+  EXPECT_EQ(second_.reads + second_.writes, 0u);
+}
+
+}  // namespace
+}  // namespace eddy::node
