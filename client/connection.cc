@@ -297,6 +297,13 @@ Status Connection::SendKeyListRequest(const wire::KeyListRequest& request) {
   return {};
 }
 
+Status Connection::SendAdminRequest(const wire::AdminRequest& request) {
+  if (Status admitted = Admit(); !admitted) return admitted;
+  encoder_.AppendAdminRequest(request, Queue());
+  ++in_flight_;
+  return {};
+}
+
 Result<std::optional<Reply>> Connection::Next() {
   std::optional<wire::Frame> frame;
   if (ready_) frame = FrontFrame();
@@ -324,6 +331,12 @@ Result<std::optional<Reply>> Connection::Next() {
     }
     case wire::FrameKind::kKeyListReply: {
       auto decoded = wire::DecodeKeyListReply(frame->payload);
+      if (!decoded) return malformed(decoded.error());
+      reply = *std::move(decoded);
+      break;
+    }
+    case wire::FrameKind::kAdminReply: {
+      auto decoded = wire::DecodeAdminReply(frame->payload);
       if (!decoded) return malformed(decoded.error());
       reply = *std::move(decoded);
       break;

@@ -26,6 +26,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "client/address.h"
+#include "wire/admin.h"
 #include "wire/client_message.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
@@ -53,7 +54,7 @@ struct StatusAnswer {
   RequestId id;
   wire::NodeStatus status;
 };
-using Reply = std::variant<wire::ClientReply, StatusAnswer, wire::KeyListReply>;
+using Reply = std::variant<wire::ClientReply, StatusAnswer, wire::KeyListReply, wire::AdminReply>;
 
 class Connection {
  public:
@@ -78,6 +79,8 @@ class Connection {
   [[nodiscard]] Status SendStatusRequest(RequestId id);
   // Requires the limits of wire/key_list.h.
   [[nodiscard]] Status SendKeyListRequest(const wire::KeyListRequest& request);
+  // Requires the limits of wire/admin.h.
+  [[nodiscard]] Status SendAdminRequest(const wire::AdminRequest& request);
 
   // The next reply, in the order in which the node finished. kTimeout: none by the deadline, and
   // the connection is sound. Any other error: it is broken, and what was not answered may or may

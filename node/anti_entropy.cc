@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace eddy::node {
 
@@ -93,6 +94,7 @@ void AntiEntropy::Ended(OpContext& context, const SyncExchange& exchange) {
       pause = std::min(period_, Growing(kPause, task.misses++));
       break;
   }
+  if (std::exchange(task.again, false)) pause = {};
   task.due = context.now.monotonic + pause;
   queue_.emplace(task.due, index);
 }
@@ -102,6 +104,38 @@ void AntiEntropy::FoundEqual(MonotonicTime now, uint32_t partition, uint8_t n, P
   if (found != tasks_.end() && NameOf(*found) == std::tuple(partition, n, peer)) {
     found->equal_at = now;
   }
+}
+
+size_t AntiEntropy::Start(MonotonicTime now, std::optional<uint32_t> partition) {
+  size_t begun = 0;
+  for (size_t index = 0; index < tasks_.size() && enabled(); ++index) {
+    Task& task = tasks_[index];
+    if (!task.begins || (partition && task.partition != *partition)) continue;
+    ++begun;
+    task.misses = 0;
+    if (task.under_way) {
+      task.again = true;
+    } else {
+      Postpone(index, now);
+    }
+  }
+  return begun;
+}
+
+std::vector<SyncState> AntiEntropy::States() const {
+  std::vector<SyncState> states;
+  for (const Task& task : tasks_) {
+    if (states.empty() || states.back().partition != task.partition) {
+      states.push_back({.partition = task.partition,
+                        .equal_at = MonotonicTime::max(),
+                        .begun_equal_at = MonotonicTime::max()});
+    }
+    SyncState& state = states.back();
+    state.equal_at = std::min(state.equal_at, task.equal_at);
+    if (task.begins) state.begun_equal_at = std::min(state.begun_equal_at, task.equal_at);
+    state.under_way |= task.under_way;
+  }
+  return states;
 }
 
 std::optional<MonotonicTime> AntiEntropy::EqualSince() const {

@@ -29,6 +29,7 @@ class AntiEntropy {
     std::optional<MonotonicTime> equal_at;
     uint32_t misses = 0;  // exchanges since then
     bool under_way = false;
+    bool again = false;  // at once when this exchange has ended
     MonotonicTime due;
   };
 
@@ -45,9 +46,14 @@ class AntiEntropy {
   // A peer has asked us, and had the same root.
   void FoundEqual(MonotonicTime now, uint32_t partition, uint8_t n, PeerIndex peer);
   void PeerUp(MonotonicTime now, PeerIndex peer);
+  // As Node::StartSync.
+  size_t Start(MonotonicTime now, std::optional<uint32_t> partition);
 
   // Of the task that was found equal least lately; nullopt: one never was.
   std::optional<MonotonicTime> EqualSince() const;
+  // As Node::SyncStates.
+  std::vector<SyncState> States() const;
+  bool enabled() const { return period_ > Duration{}; }
 
   const std::vector<Task>& tasks() const { return tasks_; }
   size_t under_way() const { return under_way_; }

@@ -49,6 +49,10 @@ class Background {
   void Begin() { running_ = true; }
   void BeginStop();
 
+  size_t StartSync(MonotonicTime now, std::optional<uint32_t> partition) {
+    return anti_entropy_.Start(now, partition);
+  }
+
   size_t in_flight() const { return operations_.size(); }
   const AntiEntropy& anti_entropy() const { return anti_entropy_; }
   const TreeBuild& trees() const { return trees_; }

@@ -50,6 +50,14 @@ size_t Node::background_in_flight() const { return core_->background.in_flight()
 std::optional<MonotonicTime> Node::equal_since() const {
   return core_->background.anti_entropy().EqualSince();
 }
+bool Node::compares() const { return core_->background.anti_entropy().enabled(); }
+size_t Node::trees_known() const { return core_->background.trees().known(); }
+std::vector<SyncState> Node::SyncStates() const {
+  return core_->background.anti_entropy().States();
+}
+size_t Node::StartSync(Now now, std::optional<uint32_t> partition) {
+  return core_->background.StartSync(now.monotonic, partition);
+}
 const ring::Layout& Node::layout() const { return core_->topology.layout(); }
 NodeId Node::id() const { return core_->id(); }
 ActorId Node::actor() const { return core_->lease.actor(); }

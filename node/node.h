@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
@@ -49,6 +50,16 @@ struct NodeOptions {
   Duration anti_entropy_period = std::chrono::seconds(60);
   // How old a hash tree becomes before it is built anew; zero: any age.
   Duration tree_age_max = std::chrono::days(7);
+};
+
+// A partition that this node shares with other owners.
+struct SyncState {
+  uint32_t partition = 0;
+  // Of the owner and number of replicas that was found equal least lately; nullopt: one never was.
+  std::optional<MonotonicTime> equal_at;
+  // Of those with whom it is for this node to begin; MonotonicTime::max() if there are none.
+  std::optional<MonotonicTime> begun_equal_at;
+  bool under_way = false;
 };
 
 class Node {
@@ -91,6 +102,14 @@ class Node {
   // The oldest moment at which one of the other owners of one of this node's partitions was last
   // found to hold the same as this node; nullopt: one never was, or nobody compares.
   std::optional<MonotonicTime> equal_since() const;
+  // Whether it keeps hash trees and compares them; of how many partitions it knows them by now.
+  bool compares() const;
+  size_t trees_known() const;
+  // One for each partition, ascending.
+  std::vector<SyncState> SyncStates() const;
+  // Compares the partition, or all, as soon as may be, with those other owners with whom it is for
+  // this node to begin: how many comparisons that are.
+  size_t StartSync(Now now, std::optional<uint32_t> partition);
   const ring::Layout& layout() const;
   NodeId id() const;
   ActorId actor() const;

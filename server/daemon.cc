@@ -356,6 +356,9 @@ wire::NodeStatus Daemon::Status() {
   status.keys_estimate = estimate.data_keys;
   status.data_bytes = estimate.data_bytes;
   status.operations_in_flight = node_->operations_in_flight();
+  if (const auto since = node_->equal_since(); since && *since <= clock()) {
+    status.equal_seconds_ago = static_cast<uint64_t>((clock() - *since) / std::chrono::seconds(1));
+  }
 
   status.counters = node_->Counters();
   const auto add = [&](std::string name, uint64_t value) {

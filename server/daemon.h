@@ -21,6 +21,7 @@
 #include "node/effects.h"
 #include "node/node.h"
 #include "ring/layout.h"
+#include "server/admin.h"
 #include "server/clock.h"
 #include "server/command_line.h"
 #include "server/config.h"
@@ -65,6 +66,9 @@ class Daemon final : private Front, private PeerHandler {
   void Submit(wire::ClientRequest request, Done done) override;
   void ListKeys(wire::KeyListRequest request, Listed listed) override {
     lister_->List(std::move(request), std::move(listed));
+  }
+  wire::AdminReply Admin(const wire::AdminRequest& request) override {
+    return RunAdmin(node_.get(), now(), request);
   }
   wire::NodeStatus Status() override;
   const ring::Layout& layout() override { return node_->layout(); }

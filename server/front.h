@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "ring/layout.h"
+#include "wire/admin.h"
 #include "wire/client_message.h"
 #include "wire/hello.h"
 #include "wire/key_list.h"
@@ -25,6 +26,7 @@ class Front {
   // stops first), never from inside ListKeys.
   using Listed = std::move_only_function<void(wire::KeyListReply)>;
   virtual void ListKeys(wire::KeyListRequest request, Listed listed) = 0;
+  virtual wire::AdminReply Admin(const wire::AdminRequest& request) = 0;
   virtual wire::NodeStatus Status() = 0;
   virtual const ring::Layout& layout() = 0;
   virtual Now now() = 0;

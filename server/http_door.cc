@@ -159,6 +159,12 @@ std::string MetricsText(const wire::NodeStatus& status) {
   gauge("eddy_data_bytes", "Bytes of records held here.", status.data_bytes);
   gauge("eddy_operations_in_flight", "Operations that this node works on.",
         status.operations_in_flight);
+  if (status.equal_seconds_ago) {
+    gauge("eddy_equal_seconds_ago",
+          "Time since the least lately compared of what this node shares with other owners was "
+          "found equal on both; absent while something never was since the start.",
+          *status.equal_seconds_ago);
+  }
   describe("eddy_peer_reachable", "gauge", "Whether messages to the member have a way.");
   for (const wire::MemberStatus& member : status.members) {
     if (member.id == status.node) continue;
@@ -188,7 +194,9 @@ std::string StatusJson(const wire::NodeStatus& status) {
       {"keys_estimate", status.keys_estimate},
       {"data_bytes", status.data_bytes},
       {"operations_in_flight", status.operations_in_flight},
+      {"equal_seconds_ago", nullptr},
   };
+  if (status.equal_seconds_ago) json["equal_seconds_ago"] = *status.equal_seconds_ago;
   json["members"] = nlohmann::ordered_json::array();
   for (const wire::MemberStatus& member : status.members) {
     json["members"].push_back({{"id", member.id.ToHex()},

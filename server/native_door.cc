@@ -72,6 +72,8 @@ Status NativeSession::OnFrame(const wire::Frame& frame) {
       return OnStatusRequest(frame.payload);
     case wire::FrameKind::kKeyListRequest:
       return OnKeyListRequest(frame.payload);
+    case wire::FrameKind::kAdminRequest:
+      return OnAdminRequest(frame.payload);
     default:
       return Fail(Code::kUnsupported,
                   fmt::format("the native door takes no frames of kind {}: peers have a door of "
@@ -127,6 +129,14 @@ Status NativeSession::OnKeyListRequest(std::string_view payload) {
                             const auto session = door->sessions_.find(number);
                             if (session != door->sessions_.end()) session->second->OnKeyList(reply);
                           });
+  return {};
+}
+
+Status NativeSession::OnAdminRequest(std::string_view payload) {
+  const auto request = wire::DecodeAdminRequest(payload);
+  if (!request) return std::unexpected(request.error());
+  door_->encoder_.AppendAdminReply(door_->front_->Admin(*request), outlet_->out());
+  if (in_flight_ == 0) pipeline_bytes_ = 0;
   return {};
 }
 

@@ -63,6 +63,7 @@ class NativeSession final : public Session {
   Status OnRequest(std::string_view payload);
   Status OnStatusRequest(std::string_view payload);
   Status OnKeyListRequest(std::string_view payload);
+  Status OnAdminRequest(std::string_view payload);
   void OnReply(const wire::ClientReply& reply);
   void OnKeyList(const wire::KeyListReply& reply);
   // One of those in flight is done; whether its answer still has a way.

@@ -84,6 +84,7 @@ Json NodeObject(const NodeView& view) {
   object["keys_estimate"] = status.keys_estimate;
   object["data_bytes"] = status.data_bytes;
   object["operations_in_flight"] = status.operations_in_flight;
+  object["equal_seconds_ago"] = status.equal_seconds_ago ? Json(*status.equal_seconds_ago) : Json();
   Json counters = Json::object();
   for (const wire::Counter& counter : status.counters) counters[counter.name] = counter.value;
   object["counters"] = std::move(counters);

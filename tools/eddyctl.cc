@@ -11,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "base/nearest.h"
@@ -69,6 +70,21 @@ std::vector<std::string> Verbs(const CLI::App& app) {
   return verbs;
 }
 
+// As it is typed: a part of a verb stands behind it.
+std::string NameOf(const CLI::App& verb) {
+  const CLI::App* parent = verb.get_parent();
+  const bool is_part = parent != nullptr && parent->get_parent() != nullptr;
+  return is_part ? NameOf(*parent) + " " + verb.get_name() : verb.get_name();
+}
+
+const CLI::App* FindVerb(const CLI::App& app, const std::string& name) {
+  for (const CLI::App* verb : app.get_subcommands(nullptr)) {
+    if (NameOf(*verb) == name) return verb;
+    if (const CLI::App* part = FindVerb(*verb, name)) return part;
+  }
+  return nullptr;
+}
+
 std::string DidYouMean(const std::string& word, const std::vector<std::string>& known) {
   const std::optional<std::string> nearest = Nearest(word, known);
   return nearest ? fmt::format("; did you mean {}?", *nearest) : std::string();
@@ -89,13 +105,13 @@ std::string ExplainExtras(const CLI::App& app, const CLI::App* verb) {
     return fmt::format("unknown verb {}{}", Quoted(word), DidYouMean(word, Verbs(app)));
   }
   return fmt::format("{} is one word too many for {}: put quotes around a value with spaces",
-                     Quoted(word), verb->get_name());
+                     Quoted(word), NameOf(*verb));
 }
 
 ExitCode UsageError(const Output& output, const CLI::App* verb, const std::string& text) {
   return output.Fail(ExitCode::kUsage, CodeName(Code::kInvalidArgument),
                      fmt::format("{}\nSee: eddyctl help{}{}", text, verb == nullptr ? "" : " ",
-                                 verb == nullptr ? "" : verb->get_name()));
+                                 verb == nullptr ? "" : NameOf(*verb)));
 }
 
 ExitCode ShowHelp(const CLI::App& app, const std::string& verb_name, const Output& output) {
@@ -104,9 +120,9 @@ ExitCode ShowHelp(const CLI::App& app, const std::string& verb_name, const Outpu
     output.Line(app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal));
     return ExitCode::kOk;
   }
-  for (const CLI::App* verb : app.get_subcommands(nullptr)) {
-    if (verb->get_name() != verb_name) continue;
-    output.Line(verb->help("eddyctl"));
+  if (const CLI::App* verb = FindVerb(app, verb_name)) {
+    output.Line(verb->get_formatter()->make_help(verb, "eddyctl " + NameOf(*verb),
+                                                 CLI::AppFormatMode::Normal));
     return ExitCode::kOk;
   }
   return UsageError(
@@ -141,32 +157,39 @@ ExitCode Main(int argc, char** argv) {
   Commands commands;
   AddKeyCommands(&app, &commands);
   AddClusterCommands(&app, &commands);
+  AddRepairCommands(&app, &commands);
   AddImportCommand(&app, &commands);
   AddExportCommand(&app, &commands);
   AddBenchCommand(&app, &commands);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   commands[version] = [](const GlobalOptions& given) { return ShowVersion(given.output); };
   CLI::App* help = app.add_subcommand("help", "Explain a verb");
-  std::string help_verb;
+  std::vector<std::string> help_verb;
   help->add_option("VERB", help_verb, "The verb to explain; all of them when it is missing");
   commands[help] = [&](const GlobalOptions& given) {
-    return ShowHelp(app, help_verb, given.output);
+    return ShowHelp(app, fmt::format("{}", fmt::join(help_verb, " ")), given.output);
   };
   for (CLI::App* verb : app.get_subcommands(nullptr)) {
     verb->fallthrough()->allow_extras()->footer(kVerbFooter);
+    for (CLI::App* part : verb->get_subcommands(nullptr)) {
+      part->fallthrough()->allow_extras()->footer(kVerbFooter);
+    }
   }
   app.allow_extras();
 
   const Output& output = options.output;
   const auto verb = [&]() -> CLI::App* {
-    const std::vector<CLI::App*> verbs = app.get_subcommands();
-    return verbs.empty() ? nullptr : verbs.front();
+    CLI::App* last = nullptr;
+    for (auto verbs = app.get_subcommands(); !verbs.empty(); verbs = last->get_subcommands()) {
+      last = verbs.front();
+    }
+    return last;
   };
   std::string wrong;
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    return ShowHelp(app, verb() == nullptr ? "" : verb()->get_name(), output);
+    return ShowHelp(app, verb() == nullptr ? "" : NameOf(*verb()), output);
   } catch (const CLI::ParseError& error) {
     wrong = error.what();
   }

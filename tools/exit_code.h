@@ -15,7 +15,7 @@ enum class ExitCode : int {
   kUnknownOutcome = 5,  // a write that may or may not be stored
   kSiblings = 6,        // get: several concurrent values, and one was asked for
   kPartial = 7,         // import: some lines were not stored; export: some keys were not read
-  kUnhealthy = 8,       // status, health: a node does not answer or is not ready
+  kUnhealthy = 8,       // status, health, repair: a node does not answer or is not ready
   kRefused = 9,         // another cluster, or a state that contradicts the request
   kInterrupted = 130,   // stopped by Ctrl-C, after a report of what was done
 };

@@ -3,9 +3,11 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -15,7 +17,7 @@ namespace eddy::tools {
 
 namespace {
 
-constexpr RequestId kStatusQuestion{.client = 1, .sequence = 1};
+constexpr RequestId kQuestion{.client = 1, .sequence = 1};
 
 client::ClientOptions ClientOptionsOf(const GlobalOptions& global) {
   client::ClientOptions options;
@@ -30,10 +32,12 @@ client::ClientOptions ClientOptionsOf(const GlobalOptions& global) {
 // A node that was asked and has not answered yet.
 struct Asked {
   std::unique_ptr<client::Connection> connection;
-  std::optional<Result<wire::NodeStatus>> answer;
+  std::optional<Result<client::Reply>> answer;
 };
 
-void Ask(const GlobalOptions& global, const client::Address& node, Asked* asked) {
+using Send = std::function<Status(client::Connection*)>;
+
+void Ask(const GlobalOptions& global, const client::Address& node, const Send& send, Asked* asked) {
   auto connection = client::Connection::Open(
       node, {.cluster = global.cluster, .software = "eddyctl " EDDY_VERSION});
   if (!connection) {
@@ -41,7 +45,7 @@ void Ask(const GlobalOptions& global, const client::Address& node, Asked* asked)
     return;
   }
   asked->connection = std::move(*connection);
-  if (const Status sent = asked->connection->SendStatusRequest(kStatusQuestion); !sent) {
+  if (const Status sent = send(asked->connection.get()); !sent) {
     asked->answer = std::unexpected(sent.error());
   }
 }
@@ -52,13 +56,45 @@ void TakeAnswer(Asked* asked) {
   if (!reply) {
     asked->answer = std::unexpected(reply.error());
   } else if (*reply) {
-    if (auto* status = std::get_if<client::StatusAnswer>(&**reply)) {
-      asked->answer = std::move(status->status);
-    } else {
-      asked->answer = Fail(Code::kCorruption, "the node answered what was not asked");
-    }
+    asked->answer = *std::move(*reply);
   }
 }
+
+// What each of these nodes replies, asked at the same time; in their order.
+std::vector<Result<client::Reply>> AskAll(const GlobalOptions& global,
+                                          const std::vector<client::Address>& nodes,
+                                          const Send& send) {
+  std::vector<Asked> asked(nodes.size());
+  for (size_t i = 0; i < nodes.size(); i++) Ask(global, nodes[i], send, &asked[i]);
+
+  const client::TimePoint deadline = client::TimeIn(global.timeout);
+  for (;;) {
+    std::vector<pollfd> polled;
+    for (Asked& one : asked) {
+      if (one.answer) continue;
+      TakeAnswer(&one);
+      if (one.answer) continue;
+      polled.push_back(
+          {.fd = one.connection->fd(), .events = one.connection->events(), .revents = 0});
+    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (polled.empty() || left.count() <= 0) break;
+    poll(polled.data(), polled.size(), static_cast<int>(left.count()));
+  }
+
+  std::vector<Result<client::Reply>> answers;
+  for (Asked& one : asked) {
+    if (one.answer) {
+      answers.push_back(std::move(*one.answer));
+    } else {
+      answers.emplace_back(Fail(Code::kTimeout, "does not answer"));
+    }
+  }
+  return answers;
+}
+
+Error NotAsked() { return {Code::kCorruption, "the node answered what was not asked"}; }
 
 }  // namespace
 
@@ -91,31 +127,40 @@ Result<wire::NodeStatus> AskStatus(const GlobalOptions& global) {
 
 std::vector<Result<wire::NodeStatus>> AskStatusOfAll(const GlobalOptions& global,
                                                      const std::vector<client::Address>& nodes) {
-  std::vector<Asked> asked(nodes.size());
-  for (size_t i = 0; i < nodes.size(); i++) Ask(global, nodes[i], &asked[i]);
-
-  const client::TimePoint deadline = client::TimeIn(global.timeout);
-  for (;;) {
-    std::vector<pollfd> polled;
-    for (Asked& one : asked) {
-      if (one.answer) continue;
-      TakeAnswer(&one);
-      if (one.answer) continue;
-      polled.push_back(
-          {.fd = one.connection->fd(), .events = one.connection->events(), .revents = 0});
-    }
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (polled.empty() || left.count() <= 0) break;
-    poll(polled.data(), polled.size(), static_cast<int>(left.count()));
-  }
-
   std::vector<Result<wire::NodeStatus>> answers;
-  for (Asked& one : asked) {
-    if (one.answer) {
-      answers.push_back(std::move(*one.answer));
+  for (auto& reply : AskAll(global, nodes, [](client::Connection* connection) {
+         return connection->SendStatusRequest(kQuestion);
+       })) {
+    if (!reply) {
+      answers.emplace_back(std::unexpected(reply.error()));
+    } else if (auto* status = std::get_if<client::StatusAnswer>(&*reply)) {
+      answers.emplace_back(std::move(status->status));
     } else {
-      answers.emplace_back(Fail(Code::kTimeout, "does not answer"));
+      answers.emplace_back(std::unexpected(NotAsked()));
+    }
+  }
+  return answers;
+}
+
+std::vector<Result<std::string>> AskAdminOfAll(const GlobalOptions& global,
+                                               const std::vector<client::Address>& nodes,
+                                               const std::string& call,
+                                               const std::string& arguments) {
+  std::vector<Result<std::string>> answers;
+  for (auto& reply : AskAll(global, nodes, [&](client::Connection* connection) {
+         return connection->SendAdminRequest(
+             {.id = kQuestion, .call = call, .arguments = arguments});
+       })) {
+    if (!reply) {
+      answers.emplace_back(std::unexpected(reply.error()));
+    } else if (auto* said = std::get_if<wire::AdminReply>(&*reply)) {
+      if (said->error) {
+        answers.emplace_back(std::unexpected(*said->error));
+      } else {
+        answers.emplace_back(std::move(said->result));
+      }
+    } else {
+      answers.emplace_back(std::unexpected(NotAsked()));
     }
   }
   return answers;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -26,5 +27,11 @@ enum class Routing {
 // What each of these nodes says, asked at the same time; in their order.
 std::vector<Result<wire::NodeStatus>> AskStatusOfAll(const GlobalOptions& global,
                                                      const std::vector<client::Address>& nodes);
+
+// What each says to an admin call (wire/admin.h), likewise.
+std::vector<Result<std::string>> AskAdminOfAll(const GlobalOptions& global,
+                                               const std::vector<client::Address>& nodes,
+                                               const std::string& call,
+                                               const std::string& arguments);
 
 }  // namespace eddy::tools

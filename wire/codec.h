@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "wire/admin.h"
 #include "wire/client_message.h"
 #include "wire/frame.h"
 #include "wire/hello.h"
@@ -56,6 +57,9 @@ class Encoder {
   // Requires the limits of wire/key_list.h.
   void AppendKeyListRequest(const KeyListRequest& request, std::string* out);
   void AppendKeyListReply(const KeyListReply& reply, std::string* out);
+  // Requires the limits of wire/admin.h.
+  void AppendAdminRequest(const AdminRequest& request, std::string* out);
+  void AppendAdminReply(const AdminReply& reply, std::string* out);
   // kTooLarge when the record is over kRecordBytesMax, or what CheckRequest says of a forwarded
   // request: drop and count the message, as if it had been lost.
   [[nodiscard]] Status AppendPeerMessage(const PeerMessage& message, std::string* out);
@@ -79,6 +83,8 @@ class Encoder {
 [[nodiscard]] Result<std::pair<RequestId, NodeStatus>> DecodeStatusReply(std::string_view payload);
 [[nodiscard]] Result<KeyListRequest> DecodeKeyListRequest(std::string_view payload);
 [[nodiscard]] Result<KeyListReply> DecodeKeyListReply(std::string_view payload);
+[[nodiscard]] Result<AdminRequest> DecodeAdminRequest(std::string_view payload);
+[[nodiscard]] Result<AdminReply> DecodeAdminReply(std::string_view payload);
 [[nodiscard]] Result<PeerMessage> DecodePeerMessage(std::string_view payload);
 [[nodiscard]] Result<Error> DecodeRefusal(std::string_view payload);
 

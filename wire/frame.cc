@@ -16,7 +16,7 @@ static_assert(kPayloadBytesMax < (uint64_t{1} << 31), "FlatBuffers address 2 GiB
 
 bool IsFrameKind(uint32_t kind) {
   return kind >= static_cast<uint32_t>(FrameKind::kHello) &&
-         kind <= static_cast<uint32_t>(FrameKind::kKeyListReply);
+         kind <= static_cast<uint32_t>(FrameKind::kAdminReply);
 }
 
 uint64_t Checksum(uint32_t kind, std::string_view payload) {

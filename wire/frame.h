@@ -41,6 +41,8 @@ enum class FrameKind : uint32_t {
   kRefusal = 7,         // an error, then the connection closes
   kKeyListRequest = 8,  // native door
   kKeyListReply = 9,
+  kAdminRequest = 10,  // native door
+  kAdminReply = 11,
 };
 
 struct Frame {

@@ -69,6 +69,9 @@ struct NodeStatus {
   std::vector<uint32_t>
       owners;  // per partition an index into members: what a ring-aware client routes by
   std::vector<Counter> counters;
+  // When the least lately compared of what this node shares with other owners was found equal on
+  // both; absent: something never was since it started, or it does not compare.
+  std::optional<uint64_t> equal_seconds_ago;
 
   friend bool operator==(const NodeStatus&, const NodeStatus&) = default;
 };

@@ -47,10 +47,12 @@ Offset<flat::NodeStatus> ToNodeStatus(FlatBufferBuilder* builder, const NodeStat
       std::min(status.counters.size(), kCountersMax),
       [&](size_t i) { return ToCounter(builder, status.counters[i]); });
   const flat::Id node = ToId(status.node);
-  return flat::CreateNodeStatus(*builder, cluster, software, &node, name, status.ready, reason,
-                                status.uptime_seconds, status.layout_version, status.partitions,
-                                status.partitions_owned, status.keys_estimate, status.data_bytes,
-                                status.operations_in_flight, members, owners, counters);
+  return flat::CreateNodeStatus(
+      *builder, cluster, software, &node, name, status.ready, reason, status.uptime_seconds,
+      status.layout_version, status.partitions, status.partitions_owned, status.keys_estimate,
+      status.data_bytes, status.operations_in_flight, members, owners, counters,
+      status.equal_seconds_ago ? flatbuffers::Optional<uint64_t>(*status.equal_seconds_ago)
+                               : flatbuffers::Optional<uint64_t>(flatbuffers::nullopt));
 }
 
 Result<NodeStatus> FromNodeStatus(const flat::NodeStatus& flat) {
@@ -68,6 +70,7 @@ Result<NodeStatus> FromNodeStatus(const flat::NodeStatus& flat) {
   status.keys_estimate = flat.keys_estimate();
   status.data_bytes = flat.data_bytes();
   status.operations_in_flight = flat.operations_in_flight();
+  if (flat.equal_seconds_ago()) status.equal_seconds_ago = *flat.equal_seconds_ago();
   if (flat.members() != nullptr) {
     if (flat.members()->size() > ring::kMembersMax) return Malformed("status");
     for (const flat::MemberStatus* member : *flat.members()) {

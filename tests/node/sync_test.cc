@@ -219,6 +219,27 @@ TEST_F(Sync, FillsAnEmptyOwnerPageByPage) {
   EXPECT_EQ(second_.writes, 750u);
 }
 
+TEST_F(Sync, IsBegunWhenAskedFor) {
+  Settle();
+  const size_t roots = second_.roots;
+  EXPECT_EQ(bench_.node().StartSync(bench_.now(), 7), 2u) << "with each of the others";
+  Settle();
+  EXPECT_EQ(second_.roots, roots + 1);
+  EXPECT_EQ(bench_.node().StartSync(bench_.now(), std::nullopt),
+            2u * bench_.layout().partition_count());
+  const MonotonicTime asked = bench_.now().monotonic;
+  // Also what was just being compared is compared again.
+  bench_.Advance(milliseconds(5));
+  bench_.node().StartSync(bench_.now(), std::nullopt);
+  const MonotonicTime asked_again = bench_.now().monotonic;
+  Settle();
+  EXPECT_GT(asked_again, asked);
+  for (const SyncState& state : bench_.node().SyncStates()) {
+    ASSERT_TRUE(state.equal_at.has_value());
+    EXPECT_GE(*state.equal_at, asked_again);
+  }
+}
+
 TEST_F(Sync, OfAPeerThatGoesAwayIsTakenUpWhenItIsBack) {
   const std::string key = RecordKeyOf("k");
   Store(key, RecordOf(1, 1, "v"));

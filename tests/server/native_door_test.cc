@@ -234,6 +234,15 @@ TEST_F(NativeDoorTest, ListsKeysForNobodyOnceTheClientHasLeft) {
   front_.listing.front().second({});
 }
 
+TEST_F(NativeDoorTest, AnswersAnAdminCall) {
+  std::string bytes = HelloFrame("test");
+  wire::Encoder().AppendAdminRequest({.id = {7, 5}, .call = "do", .arguments = "{}"}, &bytes);
+  client_.Feed(bytes);
+  const auto reply = wire::DecodeAdminReply(Frames(client_.sent).at(1).second);
+  EXPECT_EQ(reply->id, (RequestId{7, 5}));
+  EXPECT_EQ(reply->result, "do({})");
+}
+
 TEST_F(NativeDoorTest, AnswersAStatusRequest) {
   client_.Feed(HelloFrame("test") + StatusFrame(5));
   const auto frames = Frames(client_.sent);

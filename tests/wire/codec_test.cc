@@ -72,6 +72,21 @@ RC_GTEST_PROP(Codec, KeyListsArriveAsTheyWereSent, (uint64_t seed)) {
   RC_ASSERT((DecodeKeyListReply(OnlyFrame(frame).payload) == reply));
 }
 
+RC_GTEST_PROP(Codec, AdminCallsArriveAsTheyWereSent, (uint64_t seed)) {
+  Random random(seed);
+  const AdminRequest request = MakeAdminRequest(&random);
+  std::string frame;
+  Encoder encoder;
+  encoder.AppendAdminRequest(request, &frame);
+  RC_ASSERT(OnlyFrame(frame).kind == FrameKind::kAdminRequest);
+  RC_ASSERT((DecodeAdminRequest(OnlyFrame(frame).payload) == request));
+  const AdminReply reply = MakeAdminReply(&random);
+  frame.clear();
+  encoder.AppendAdminReply(reply, &frame);
+  RC_ASSERT(OnlyFrame(frame).kind == FrameKind::kAdminReply);
+  RC_ASSERT((DecodeAdminReply(OnlyFrame(frame).payload) == reply));
+}
+
 RC_GTEST_PROP(Codec, PeerMessagesOfEveryKindArriveAsTheyWereSent, (uint64_t seed)) {
   Random random(seed);
   Encoder encoder;

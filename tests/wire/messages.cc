@@ -145,6 +145,7 @@ NodeStatus MakeStatus(Random* random) {
   status.keys_estimate = MakeNumber(random);
   status.data_bytes = MakeNumber(random);
   status.operations_in_flight = MakeNumber(random);
+  if (random->Chance(1, 2)) status.equal_seconds_ago = MakeNumber(random);
   for (uint64_t i = random->Between(0, 5); i > 0; --i) {
     status.members.push_back({.id = random->NextId<NodeId>(),
                               .name = MakeText(random),
@@ -178,6 +179,15 @@ KeyListReply MakeKeyListReply(Random* random) {
     reply.keys.push_back({MakeBytes(random, 1, kBucketBytesMax), MakeBytes(random, 1, 1000)});
   }
   return reply;
+}
+
+AdminRequest MakeAdminRequest(Random* random) {
+  return AdminRequest{MakeRequestId(random), MakeBytes(random, 0, kAdminCallBytesMax),
+                      MakeBytes(random, 0, 2000)};
+}
+
+AdminReply MakeAdminReply(Random* random) {
+  return AdminReply{MakeRequestId(random), MakeOptionalError(random), MakeBytes(random, 0, 5000)};
 }
 
 PeerMessage MakePeerMessage(Random* random, size_t index) {
@@ -265,6 +275,12 @@ std::vector<std::string> MakeFrames(Random* random) {
   AddFrame(&frames, [&](Encoder* to, std::string* out) {
     to->AppendKeyListReply(MakeKeyListReply(random), out);
   });
+  AddFrame(&frames, [&](Encoder* to, std::string* out) {
+    to->AppendAdminRequest(MakeAdminRequest(random), out);
+  });
+  AddFrame(&frames, [&](Encoder* to, std::string* out) {
+    to->AppendAdminReply(MakeAdminReply(random), out);
+  });
   for (size_t index = 0; index < std::variant_size_v<PeerMessage>; ++index) {
     AddFrame(&frames, [&](Encoder* to, std::string* out) {
       CHECK(to->AppendPeerMessage(MakePeerMessage(random, index), out).has_value());
@@ -309,6 +325,12 @@ Result<std::string> Reencode(FrameKind kind, std::string_view payload) {
     case FrameKind::kKeyListReply:
       return through(DecodeKeyListReply(payload),
                      [&](auto& reply) { encoder.AppendKeyListReply(reply, &out); });
+    case FrameKind::kAdminRequest:
+      return through(DecodeAdminRequest(payload),
+                     [&](auto& request) { encoder.AppendAdminRequest(request, &out); });
+    case FrameKind::kAdminReply:
+      return through(DecodeAdminReply(payload),
+                     [&](auto& reply) { encoder.AppendAdminReply(reply, &out); });
     case FrameKind::kPeerMessage:
       return through(DecodePeerMessage(payload), [&](auto& message) {
         CHECK(encoder.AppendPeerMessage(message, &out).has_value());

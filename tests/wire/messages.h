@@ -29,6 +29,8 @@ ClientReply MakeReply(Random* random);
 NodeStatus MakeStatus(Random* random);
 KeyListRequest MakeKeyListRequest(Random* random);
 KeyListReply MakeKeyListReply(Random* random);
+AdminRequest MakeAdminRequest(Random* random);
+AdminReply MakeAdminReply(Random* random);
 // One alternative of PeerMessage; `index` below std::variant_size.
 PeerMessage MakePeerMessage(Random* random, size_t index);
 RequestId MakeRequestId(Random* random);

@@ -1,0 +1,125 @@
+#include "server/admin.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+namespace eddy::server {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Answer = Result<Json>;
+
+Status CheckNames(const Json& arguments, std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : arguments.items()) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    return Fail(
+        Code::kInvalidArgument,
+        known.size() == 0
+            ? fmt::format("this call takes no arguments, and '{}' was given", name)
+            : fmt::format("unknown argument '{}': known are {}", name, fmt::join(known, ", ")));
+  }
+  return {};
+}
+
+// By the node's own clock: to be compared with what the same node says, and nothing else.
+int64_t Microseconds(MonotonicTime time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
+Answer RepairStatus(node::Node* node, Now now, const Json& arguments) {
+  if (Status ok = CheckNames(arguments, {}); !ok) return std::unexpected(ok.error());
+  Json partitions = Json::array();
+  for (const node::SyncState& state : node->SyncStates()) {
+    Json row = {{"partition", state.partition}, {"equal_ms_ago", nullptr}};
+    if (state.equal_at) {
+      row["equal_ms_ago"] =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now.monotonic - *state.equal_at)
+              .count();
+    }
+    if (state.begun_equal_at != MonotonicTime::max()) {
+      row["begun_equal_at_us"] = nullptr;
+      if (state.begun_equal_at) row["begun_equal_at_us"] = Microseconds(*state.begun_equal_at);
+    }
+    row["under_way"] = state.under_way;
+    partitions.push_back(std::move(row));
+  }
+  return Json{{"compares", node->compares()},
+              {"trees_known", node->trees_known()},
+              {"partitions", std::move(partitions)}};
+}
+
+Answer RepairStart(node::Node* node, Now now, const Json& arguments) {
+  if (Status ok = CheckNames(arguments, {"partition"}); !ok) return std::unexpected(ok.error());
+  std::optional<uint32_t> partition;
+  if (const auto found = arguments.find("partition"); found != arguments.end()) {
+    const uint32_t count = node->layout().partition_count();
+    if (!found->is_number_unsigned() || found->get<uint64_t>() >= count) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("partition must be an integer within 0 to {}", count - 1));
+    }
+    partition = found->get<uint32_t>();
+  }
+  if (!node->compares()) {
+    return Fail(Code::kConflict,
+                "nothing begun: this node keeps no hash trees; set anti_entropy_seconds in "
+                "[background] of its configuration and restart it");
+  }
+  return Json{{"begun", node->StartSync(now, partition)},
+              {"begun_at_us", Microseconds(now.monotonic)}};
+}
+
+struct Call {
+  std::string_view name;
+  Answer (*run)(node::Node* node, Now now, const Json& arguments);
+};
+constexpr std::array<Call, 2> kCalls = {{
+    {"repair.start", RepairStart},
+    {"repair.status", RepairStatus},
+}};
+
+Answer Run(node::Node* node, Now now, const wire::AdminRequest& request) {
+  const auto call = std::ranges::find(kCalls, std::string_view(request.call), &Call::name);
+  if (call == kCalls.end()) {
+    std::vector<std::string_view> known;
+    for (const Call& each : kCalls) known.push_back(each.name);
+    return Fail(Code::kUnsupported, "this node does not know that call; it knows " +
+                                        fmt::format("{}", fmt::join(known, ", ")));
+  }
+  Json arguments = Json::object();
+  if (!request.arguments.empty()) {
+    arguments = Json::parse(request.arguments, nullptr, false);
+    if (!arguments.is_object()) {
+      return Fail(Code::kInvalidArgument, "the arguments must be a JSON object");
+    }
+  }
+  return call->run(node, now, arguments);
+}
+
+}  // namespace
+
+wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& request) {
+  wire::AdminReply reply{.id = request.id};
+  Answer answer = Run(node, now, request);
+  if (!answer) {
+    reply.error = answer.error();
+    return reply;
+  }
+  reply.result = answer->dump();
+  if (reply.result.size() > wire::kAdminResultBytesMax) {
+    reply.error = Error{Code::kTooLarge, "the answer is larger than a frame may be"};
+    reply.result.clear();
+  }
+  return reply;
+}
+
+}  // namespace eddy::server

@@ -1,0 +1,307 @@
+// repair, repair status: bringing replicas level now, and since when they are known to be.
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "client/routing.h"
+#include "tools/command.h"
+#include "tools/interrupt.h"
+#include "tools/progress.h"
+#include "tools/session.h"
+
+namespace eddy::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLookEvery = std::chrono::milliseconds(250);
+
+struct Member {
+  std::string name;
+  client::Address address;
+  Result<Json> answer;
+  int64_t begun_at_us = 0;  // of a repair, by the member's clock
+};
+
+// The members that one node names, in the order of their names, and what each says to a call.
+Result<std::vector<Member>> MembersOf(const GlobalOptions& global, const wire::NodeStatus& status) {
+  std::vector<Member> members;
+  for (const wire::MemberStatus& member : status.members) {
+    members.push_back({.name = member.name,
+                       .address = {.host = member.doors.host, .port = member.doors.native},
+                       .answer = Json()});
+  }
+  if (members.empty()) return Fail(Code::kUnavailable, global.nodes.front() + " knows no members");
+  std::ranges::sort(members, {}, &Member::name);
+  return members;
+}
+
+void AskEach(const GlobalOptions& global, const std::string& call, const Json& arguments,
+             std::vector<Member>* members) {
+  std::vector<client::Address> addresses;
+  for (const Member& member : *members) addresses.push_back(member.address);
+  auto answers = AskAdminOfAll(global, addresses, call, arguments.dump());
+  for (size_t i = 0; i < members->size(); ++i) {
+    Member& member = (*members)[i];
+    if (!answers[i]) {
+      member.answer = std::unexpected(answers[i].error());
+      continue;
+    }
+    Json json = Json::parse(*answers[i], nullptr, false);
+    member.answer = json.is_object() ? Result<Json>(std::move(json))
+                                     : Fail(Code::kCorruption, "answers what is no JSON object");
+  }
+}
+
+// For each partition that any answer names, the least lately found equal of them.
+std::map<uint32_t, std::optional<uint64_t>> EqualMsAgo(const std::vector<Member>& members) {
+  std::map<uint32_t, std::optional<uint64_t>> partitions;
+  for (const Member& member : members) {
+    if (!member.answer) continue;
+    for (const Json& row : (*member.answer)["partitions"]) {
+      const auto partition = row.value("partition", uint32_t{0});
+      std::optional<uint64_t> ago;
+      if (row["equal_ms_ago"].is_number_unsigned()) ago = row["equal_ms_ago"].get<uint64_t>();
+      const auto [at, fresh] = partitions.try_emplace(partition, ago);
+      if (fresh) continue;
+      at->second = at->second && ago ? std::optional(std::max(*at->second, *ago)) : std::nullopt;
+    }
+  }
+  return partitions;
+}
+
+std::string Ago(std::optional<uint64_t> ms) {
+  if (!ms) return "never since a start";
+  return *ms < 60'000 ? fmt::format("{:.1f} s ago", static_cast<double>(*ms) / 1000)
+                      : fmt::format("{} min ago", *ms / 60'000);
+}
+
+ExitCode ShowRepair(const GlobalOptions& global, bool each) {
+  const Output& output = global.output;
+  const auto status = AskStatus(global);
+  if (!status) return output.Fail(status.error());
+  auto members = MembersOf(global, *status);
+  if (!members) return output.Fail(members.error());
+  AskEach(global, "repair.status", Json::object(), &*members);
+
+  const auto partitions = EqualMsAgo(*members);
+  bool answered = true;
+  std::optional<uint64_t> oldest = 0;
+  size_t never = 0;
+  for (const auto& [partition, ago] : partitions) {
+    if (!ago) ++never;
+    oldest = oldest && ago ? std::optional(std::max(*oldest, *ago)) : std::nullopt;
+  }
+  Json nodes = Json::array();
+  std::vector<std::string> lines;
+  for (const Member& member : *members) {
+    if (!member.answer) {
+      answered = false;
+      nodes.push_back({{"name", member.name}, {"error", member.answer.error().text}});
+      lines.push_back(fmt::format("{}  {}", member.name, member.answer.error().text));
+      continue;
+    }
+    const Json& said = *member.answer;
+    const size_t shared = said["partitions"].size();
+    nodes.push_back({{"name", member.name},
+                     {"compares", said["compares"]},
+                     {"trees_known", said["trees_known"]},
+                     {"partitions_shared", shared}});
+    lines.push_back(
+        said["compares"] == true
+            ? fmt::format("{}  hash trees of {} of {} partitions are built", member.name,
+                          said["trees_known"].get<uint64_t>(), shared)
+            : fmt::format("{}  does not compare (anti_entropy_seconds = 0)", member.name));
+  }
+  if (output.json()) {
+    Json rows = Json::array();
+    for (const auto& [partition, ago] : partitions) {
+      rows.push_back({{"partition", partition}, {"equal_ms_ago", ago ? Json(*ago) : Json()}});
+    }
+    output.Json({{"oldest_equal_ms_ago", oldest && answered ? Json(*oldest) : Json()},
+                 {"partitions_never_equal", never},
+                 {"nodes", std::move(nodes)},
+                 {"partitions", std::move(rows)}});
+  } else {
+    if (partitions.empty()) {
+      output.Line("no partition has more than one owner: there is nothing to compare");
+    } else if (never > 0) {
+      output.Line(
+          fmt::format("{} of {} partitions have not been found equal on all their owners "
+                      "since a node started",
+                      never, partitions.size()));
+    } else {
+      output.Line(fmt::format(
+          "all {} partitions were found equal on {}; the least lately {}", partitions.size(),
+          answered ? "all their owners" : "those owners that answer", Ago(oldest)));
+    }
+    for (const std::string& line : lines) output.Line(line);
+    if (each) {
+      for (const auto& [partition, ago] : partitions) {
+        output.Line(fmt::format("partition {:<6} {}", partition, Ago(ago)));
+      }
+    }
+  }
+  return answered ? ExitCode::kOk : ExitCode::kUnhealthy;
+}
+
+struct RepairOptions {
+  std::optional<uint32_t> partition;
+  std::string key;
+  std::string bucket = "default";
+  bool all = false;
+  bool wait = false;
+};
+
+// By partition, whether every member has found it equal since the repair was begun there.
+std::map<uint32_t, bool> EqualSinceBegun(const std::vector<Member>& members,
+                                         std::optional<uint32_t> only) {
+  std::map<uint32_t, bool> partitions;
+  for (const Member& member : members) {
+    for (const Json& row : (*member.answer)["partitions"]) {
+      const auto partition = row.value("partition", uint32_t{0});
+      if (only && partition != *only) continue;
+      // Of two owners one begins, and it alone can tell what came after it was told to begin.
+      const auto at = row.find("begun_equal_at_us");
+      const bool equal =
+          at == row.end() || (at->is_number() && at->get<int64_t>() >= member.begun_at_us);
+      const auto [found, fresh] = partitions.try_emplace(partition, equal);
+      if (!fresh) found->second = found->second && equal;
+    }
+  }
+  return partitions;
+}
+
+ExitCode WaitUntilEqual(const GlobalOptions& global, std::optional<uint32_t> only,
+                        std::vector<Member>* members) {
+  const Output& output = global.output;
+  const Clock::time_point begun = Clock::now();
+  CatchInterrupt();
+  Progress progress("partitions", output.err_is_terminal() && !output.quiet() && !output.json());
+  for (;;) {
+    AskEach(global, "repair.status", Json::object(), members);
+    for (const Member& member : *members) {
+      if (member.answer) continue;
+      progress.Hide();
+      return output.Fail({Code::kUnavailable, fmt::format("{} {}: what it owns cannot be compared",
+                                                          member.name, member.answer.error().text)},
+                         ExitCode::kUnhealthy);
+    }
+    const auto partitions = EqualSinceBegun(*members, only);
+    const size_t total = partitions.size();
+    const auto equal = static_cast<size_t>(
+        std::ranges::count_if(partitions, [](const auto& partition) { return partition.second; }));
+    progress.Update(equal, total, equal);
+    if (equal == total) {
+      progress.Hide();
+      const double seconds =
+          static_cast<double>((Clock::now() - begun) / std::chrono::milliseconds(1)) / 1000;
+      if (output.json()) {
+        output.Json({{"partitions", total}, {"equal", equal}, {"seconds", seconds}});
+      } else {
+        output.Line(fmt::format("{} partitions are equal on all their owners, after {:.1f} s",
+                                total, seconds));
+      }
+      return ExitCode::kOk;
+    }
+    if (Interrupted()) {
+      progress.Hide();
+      output.Note(
+          fmt::format("{} of {} partitions were found equal; the repair goes on without "
+                      "this command",
+                      equal, total));
+      return ExitCode::kInterrupted;
+    }
+    std::this_thread::sleep_for(kLookEvery);
+  }
+}
+
+ExitCode Repair(const GlobalOptions& global, const RepairOptions& options) {
+  const Output& output = global.output;
+  const int chosen = (options.partition ? 1 : 0) + (options.key.empty() ? 0 : 1) + options.all;
+  if (chosen != 1) {
+    return output.Fail(ExitCode::kUsage, "invalid_argument",
+                       "say what to repair, with one of --partition P, --key KEY and --all; "
+                       "'repair status' shows how things are");
+  }
+  const auto status = AskStatus(global);
+  if (!status) return output.Fail(status.error());
+  const auto layout = client::LayoutOf(*status);
+  if (!layout) return output.Fail(layout.error());
+  std::optional<uint32_t> only = options.partition;
+  if (!options.key.empty()) {
+    only = layout->PartitionOf(ring::TokenOf(options.bucket, options.key)).value;
+  }
+  if (only && *only >= layout->partition_count()) {
+    return output.Fail(
+        {Code::kInvalidArgument, fmt::format("there is no partition {}: the last is {}", *only,
+                                             layout->partition_count() - 1)});
+  }
+  auto members = MembersOf(global, *status);
+  if (!members) return output.Fail(members.error());
+  Json arguments = Json::object();
+  if (only) arguments["partition"] = *only;
+  AskEach(global, "repair.start", arguments, &*members);
+
+  size_t comparisons = 0;
+  std::vector<std::string> failed;
+  for (Member& member : *members) {
+    if (member.answer) {
+      comparisons += member.answer->value("begun", uint64_t{0});
+      member.begun_at_us = member.answer->value("begun_at_us", int64_t{0});
+    } else {
+      failed.push_back(fmt::format("{}: {}", member.name, member.answer.error().text));
+    }
+  }
+  if (!failed.empty()) {
+    const Code code =
+        std::ranges::find_if(*members, [](const Member& member) { return !member.answer; })
+            ->answer.error()
+            .code;
+    return output.Fail({code, fmt::format("{} comparisons were begun, and not all: {}", comparisons,
+                                          fmt::join(failed, "; "))},
+                       code == Code::kConflict ? ExitCode::kRefused : ExitCode::kUnhealthy);
+  }
+  if (options.wait) return WaitUntilEqual(global, only, &*members);
+  if (output.json()) {
+    output.Json({{"comparisons", comparisons}});
+  } else {
+    output.Line(
+        fmt::format("{} comparisons between owners were begun: 'eddyctl repair status' "
+                    "shows how far they are",
+                    comparisons));
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddRepairCommands(CLI::App* app, Commands* commands) {
+  CLI::App* repair =
+      app->add_subcommand("repair", "Compare replicas now, and bring level what differs");
+  const auto options = std::make_shared<RepairOptions>();
+  repair->add_option("--partition", options->partition, "One partition")->option_text("P");
+  repair->add_option("--key", options->key, "The partition of this key")->option_text("KEY");
+  repair->add_option("--bucket", options->bucket, "The key's bucket [default]")
+      ->option_text("NAME");
+  repair->add_flag("--all", options->all, "Every partition");
+  repair->add_flag("--wait", options->wait, "Wait until they are equal on all their owners");
+  (*commands)[repair] = [options](const GlobalOptions& global) { return Repair(global, *options); };
+
+  CLI::App* status = repair->add_subcommand("status", "Since when replicas are known to be equal");
+  const auto each = std::make_shared<bool>(false);
+  status->add_flag("--partitions", *each, "Show each partition");
+  (*commands)[status] = [each](const GlobalOptions& global) { return ShowRepair(global, *each); };
+}
+
+}  // namespace eddy::tools
