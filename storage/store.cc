@@ -122,6 +122,10 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
       removes || std::holds_alternative<JoinVerb>(verb->action) ? Stage::kDurable : Stage::kApplied;
   const Place place = PlaceOf(*verb);
   Result<std::optional<Stored>> loaded = Load(place, tier);
+  if (!loaded.has_value() && loaded.error().code == Code::kCorruption) {
+    if (trees_ != nullptr && place.space == Space::kData) trees_->FoundRotten(place.key);
+    if (std::holds_alternative<JoinVerb>(verb->action)) loaded = Stored();
+  }
   if (!loaded.has_value()) {
     results->push_back(StoreResult{verb->id, stage, std::unexpected(loaded.error())});
     return true;

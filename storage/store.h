@@ -74,7 +74,8 @@ struct DeleteVerb {
 };
 
 // A record from another replica: Record::Join. Result: kDurable only. Where nothing changes nothing
-// is written, but the result still waits for the sync that covers what is stored.
+// is written, but the result still waits for the sync that covers what is stored. A stored row that
+// has rotted is as one that was lost: the record takes its place.
 struct JoinVerb {
   std::string record;  // encoded
 };

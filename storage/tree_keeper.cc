@@ -26,6 +26,9 @@ void TreeKeeper::Toggle(Trees* trees, std::string_view key, const Digest& record
 
 void TreeKeeper::Change(std::string_view key, std::string_view before, std::string_view after) {
   Partition& partition = partitions_[PartitionOf(key)];
+  if (const auto mended = partition.rotten.find(key); mended != partition.rotten.end()) {
+    partition.rotten.erase(mended);
+  }
   bool build = partition.build.has_value();
   if (build) {
     Build& building = *partition.build;
@@ -44,6 +47,14 @@ void TreeKeeper::Change(std::string_view key, std::string_view before, std::stri
 
 void TreeKeeper::ForgetAll() {
   for (Partition& partition : partitions_) partition = Partition();
+}
+
+void TreeKeeper::FoundRotten(std::string_view key) {
+  Partition& partition = partitions_[PartitionOf(key)];
+  if (partition.rotten.size() >= kRottenMax || !partition.rotten.emplace(key).second) return;
+  partition.known = false;
+  partition.trees.clear();
+  partition.build.reset();
 }
 
 void TreeKeeper::Begin(uint32_t partition, const std::vector<std::string>& changing) {

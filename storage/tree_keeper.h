@@ -41,6 +41,10 @@ class TreeKeeper {
   void Change(std::string_view key, std::string_view before, std::string_view after);
   // Something changed that was not told: nothing is known any more.
   void ForgetAll();
+  // The row of this key cannot be read. It is as good as missing, so its partition is unknown until
+  // it is built anew without it: the comparison with the other owners then finds it, and what they
+  // send mends it. Only the first time, or reads of the row would keep the tree from being known.
+  void FoundRotten(std::string_view key);
 
   // Building. `changing`: keys whose newest change a scan may not see yet.
   void Begin(uint32_t partition, const std::vector<std::string>& changing);
@@ -76,10 +80,13 @@ class TreeKeeper {
     bool known = false;
     Trees trees;
     std::optional<Build> build;
+    std::set<std::string, std::less<>> rotten;  // left out of the trees
   };
 
   uint32_t PartitionOf(std::string_view key) const;
   void Toggle(Trees* trees, std::string_view key, const Digest& record) const;
+
+  static constexpr size_t kRottenMax = 1024;  // a partition; beyond, a rebuild finds them
 
   const Options options_;
   const HashTree empty_;

@@ -111,10 +111,10 @@ class Node:
         self.signal(signal.SIGTERM)
         return self.end()
 
-    def ctl(self, *words, stdin=b""):
+    def ctl(self, *words, stdin=b"", seconds=60):
         """eddyctl asking this node alone; the ended process."""
         return subprocess.run([EDDYCTL, words[0], "--node", self.address, *words[1:]], input=stdin,
-                              capture_output=True, timeout=60)
+                              capture_output=True, timeout=seconds)
 
     def put(self, key, value, *flags):
         return self.ctl("put", *flags, "--", key, value).returncode

@@ -46,10 +46,11 @@ class RepairTest(unittest.TestCase):
         return self.counters(nodes, "sync_pushed") + self.counters(nodes, "sync_pulled")
 
     def repair(self, node):
-        ended = node.ctl("repair", "--all", "--wait", "--json", "--timeout", "20s")
+        ended = node.ctl("repair", "--all", "--wait", "--json", "--timeout", "20s", seconds=REPAIR_SECONDS)
         self.assertEqual(ended.returncode, harness.OK, ended)
         said = json.loads(ended.stdout)
         self.assertEqual(said["equal"], said["partitions"])
+        print("equal after %.1f s" % said["seconds"])
 
     def alone(self, cluster, node):
         """What the node itself holds, shown while the others are down."""

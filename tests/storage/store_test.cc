@@ -423,14 +423,52 @@ TEST_F(StoreTest, ARottenOrMisplacedRecordIsAnErrorAndStaysAsItIs) {
                 ElementsAre("2 applied corruption"));
     EXPECT_THAT(Brief(Execute(3, MakePut("b"), Durability::kSync, key)),
                 ElementsAre("3 applied corruption"));
-    EXPECT_THAT(
-        Brief(Execute(4, JoinVerb{EncodeRecord(PeersRecord(1, "c"))}, Durability::kSync, key)),
-        ElementsAre("4 durable corruption"));
+    EXPECT_THAT(Brief(Execute(4, DeleteVerb{}, Durability::kSync, key)),
+                ElementsAre("4 applied corruption"));
+    EXPECT_THAT(Brief(Execute(5, JoinVerb{"garbage"}, Durability::kSync, key)),
+                ElementsAre("5 durable corruption"));
     Settle();
     std::string after;
     ASSERT_EQ(engine_.Get(Space::kData, key, Tier::kDisk, &after), Presence::kFound);
     EXPECT_EQ(after, row);
   }
+}
+
+TEST_F(StoreTest, ARottenRecordIsMendedByAnotherReplicasAndRememberedFromThenOn) {
+  TreeKeeper trees({.partition_bits = 0, .replicas_of = [](std::string_view) { return 3; }});
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, &trees);
+  Execute(1, MakePut("a"));
+  Settle();
+  const auto build = [&] {
+    using Step = BuildVerb::Step;
+    for (const Step step : {Step::kBegin, Step::kFeed, Step::kFinish}) {
+      Execute(2, BuildVerb{.step = step, .partition = 0, .rows = {}, .next = {}});
+    }
+    ASSERT_TRUE(trees.IsKnown(0));
+  };
+  build();
+  std::string rotten;
+  ASSERT_EQ(engine_.Get(Space::kData, kKey, Tier::kDisk, &rotten), Presence::kFound);
+  rotten[rotten.size() / 2] ^= 1;
+  ASSERT_TRUE(engine_.Write({{Space::kData, kKey, rotten}}, Logging::kLogged).has_value());
+
+  EXPECT_THAT(Brief(Execute(3, ReadVerb{})), ElementsAre("3 applied corruption"));
+  EXPECT_FALSE(trees.IsKnown(0)) << "they told of a record that is none";
+  build();
+  Execute(3, ReadVerb{});
+  EXPECT_TRUE(trees.IsKnown(0)) << "without it now";
+
+  Execute(3, JoinVerb{EncodeRecord(PeersRecord(1, "c"))});
+  Commit();
+  EXPECT_THAT(Brief(Sync()), ElementsAre("3 durable"));
+  EXPECT_THAT(Values(), ElementsAre("c"));
+  HashTree expected;
+  expected.Toggle(LeafOf(TokenOfKey(kKey), 0),
+                  TreeDigest(kKey, RecordDigest(EncodeRecord(PeersRecord(1, "c")))));
+  EXPECT_EQ(trees.Find(0, 3)->root(), expected.root());
+  // What this replica wrote there before is forgotten, so no new dot may claim it.
+  const auto applied = Execute(4, MakePut("d"));
+  EXPECT_EQ(DecodeRecord(*applied.at(0).record)->context().LastOf(kSelf).after, counter_ - 1);
 }
 
 TEST_F(StoreTest, AMalformedRecordFromOutsideIsRefusedWhateverIsStored) {
