@@ -2,7 +2,7 @@
 // compares each partition, and each number of replicas that buckets have, once a period; the one
 // with the smaller id begins. What was not found equal is looked at again soon, and ever later
 // while it is not; a peer that comes back is waited for a little, and until it has its hints, since
-// those bring it most of what it missed at half the cost.
+// those bring it most of what it missed without a comparison.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,6 @@ class AntiEntropy {
   bool enabled() const { return period_ > Duration{}; }
 
   const std::vector<Task>& tasks() const { return tasks_; }
-  size_t under_way() const { return under_way_; }
 
  private:
   static constexpr size_t kExchangesMax = 4;

@@ -29,6 +29,8 @@ class Background {
   // Whether an operation's id is one of these.
   static bool IsMine(uint64_t op) { return (op & kBase) != 0; }
 
+  // A result of a verb, or a reply, to an operation that IsMine; late ones are dropped. And what
+  // other members ask: what makes no sense is counted and dropped.
   void Complete(OpContext& context, storage::StoreResult result);
   void Receive(OpContext& context, PeerIndex from, wire::ReadReply reply);
   void Receive(OpContext& context, PeerIndex from, const wire::WriteReply& reply);

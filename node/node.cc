@@ -52,6 +52,9 @@ std::optional<MonotonicTime> Node::equal_since() const {
 }
 bool Node::compares() const { return core_->background.anti_entropy().enabled(); }
 size_t Node::trees_known() const { return core_->background.trees().known(); }
+unsigned Node::background_percent() const {
+  return static_cast<unsigned>(core_->budget.share() * 100 / BackgroundBudget::kWhole);
+}
 std::vector<SyncState> Node::SyncStates() const {
   return core_->background.anti_entropy().States();
 }

@@ -105,6 +105,8 @@ class Node {
   // Whether it keeps hash trees and compares them; of how many partitions it knows them by now.
   bool compares() const;
   size_t trees_known() const;
+  // What background work may use now of its rate, in percent: less than 100 while clients feel it.
+  unsigned background_percent() const;
   // One for each partition, ascending.
   std::vector<SyncState> SyncStates() const;
   // Compares the partition, or all, as soon as may be, with those other owners with whom it is for

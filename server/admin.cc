@@ -55,6 +55,7 @@ Answer RepairStatus(node::Node* node, Now now, const Json& arguments) {
   }
   return Json{{"compares", node->compares()},
               {"trees_known", node->trees_known()},
+              {"background_percent", node->background_percent()},
               {"partitions", std::move(partitions)}};
 }
 

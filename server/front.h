@@ -26,6 +26,7 @@ class Front {
   // stops first), never from inside ListKeys.
   using Listed = std::move_only_function<void(wire::KeyListReply)>;
   virtual void ListKeys(wire::KeyListRequest request, Listed listed) = 0;
+  // Answers at once; an error of the call is the reply's.
   virtual wire::AdminReply Admin(const wire::AdminRequest& request) = 0;
   virtual wire::NodeStatus Status() = 0;
   virtual const ring::Layout& layout() = 0;

@@ -4,7 +4,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -26,55 +29,101 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kLookEvery = std::chrono::milliseconds(250);
 
+// A node's answer to repair.status.
+struct PartitionState {
+  uint32_t partition = 0;
+  std::optional<uint64_t> equal_ms_ago;  // nullopt: never since its start
+  // Since the repair that was begun there, of the comparisons that are its to begin.
+  bool equal_since_begun = false;
+};
+struct RepairState {
+  bool compares = false;
+  uint64_t trees_known = 0;
+  std::vector<PartitionState> partitions;
+};
+
 struct Member {
   std::string name;
   client::Address address;
-  Result<Json> answer;
   int64_t begun_at_us = 0;  // of a repair, by the member's clock
 };
+template <class Answer>
+struct Said {
+  Member member;
+  Result<Answer> answer;
+};
 
-// The members that one node names, in the order of their names, and what each says to a call.
-Result<std::vector<Member>> MembersOf(const GlobalOptions& global, const wire::NodeStatus& status) {
+// The members that one node names, in the order of their names.
+std::vector<Member> MembersOf(const wire::NodeStatus& status) {
   std::vector<Member> members;
   for (const wire::MemberStatus& member : status.members) {
-    members.push_back({.name = member.name,
-                       .address = {.host = member.doors.host, .port = member.doors.native},
-                       .answer = Json()});
+    members.push_back(
+        {.name = member.name, .address = {.host = member.doors.host, .port = member.doors.native}});
   }
-  if (members.empty()) return Fail(Code::kUnavailable, global.nodes.front() + " knows no members");
   std::ranges::sort(members, {}, &Member::name);
   return members;
 }
 
-void AskEach(const GlobalOptions& global, const std::string& call, const Json& arguments,
-             std::vector<Member>* members) {
+// What each member says to a call, as `read` makes it of the object that it answers; `read` may
+// throw what the JSON library throws where the object is not as it should be.
+template <class Answer, class Read>
+std::vector<Said<Answer>> AskEach(const GlobalOptions& global, const std::string& call,
+                                  const Json& arguments, const std::vector<Member>& members,
+                                  Read read) {
   std::vector<client::Address> addresses;
-  for (const Member& member : *members) addresses.push_back(member.address);
+  for (const Member& member : members) addresses.push_back(member.address);
   auto answers = AskAdminOfAll(global, addresses, call, arguments.dump());
-  for (size_t i = 0; i < members->size(); ++i) {
-    Member& member = (*members)[i];
+  std::vector<Said<Answer>> said;
+  for (size_t i = 0; i < members.size(); ++i) {
+    Result<Answer> answer = Fail(Code::kCorruption, "answers what this eddyctl cannot read");
     if (!answers[i]) {
-      member.answer = std::unexpected(answers[i].error());
-      continue;
+      answer = std::unexpected(answers[i].error());
+    } else {
+      try {
+        answer = read(Json::parse(*answers[i]), members[i]);
+      } catch (const Json::exception&) {
+        // As it was.
+      }
     }
-    Json json = Json::parse(*answers[i], nullptr, false);
-    member.answer = json.is_object() ? Result<Json>(std::move(json))
-                                     : Fail(Code::kCorruption, "answers what is no JSON object");
+    said.push_back({members[i], std::move(answer)});
   }
+  return said;
+}
+
+RepairState ReadState(const Json& json, const Member& member) {
+  RepairState state{.compares = json.at("compares").get<bool>(),
+                    .trees_known = json.at("trees_known").get<uint64_t>(),
+                    .partitions = {}};
+  for (const Json& row : json.at("partitions")) {
+    PartitionState partition{.partition = row.at("partition").get<uint32_t>()};
+    if (!row.at("equal_ms_ago").is_null()) {
+      partition.equal_ms_ago = row.at("equal_ms_ago").get<uint64_t>();
+    }
+    // Of two owners one begins, and it alone can tell what came after it was told to begin.
+    const auto at = row.find("begun_equal_at_us");
+    partition.equal_since_begun =
+        at == row.end() || (!at->is_null() && at->get<int64_t>() >= member.begun_at_us);
+    state.partitions.push_back(partition);
+  }
+  return state;
+}
+
+std::vector<Said<RepairState>> AskStates(const GlobalOptions& global,
+                                         const std::vector<Member>& members) {
+  return AskEach<RepairState>(global, "repair.status", Json::object(), members, ReadState);
 }
 
 // For each partition that any answer names, the least lately found equal of them.
-std::map<uint32_t, std::optional<uint64_t>> EqualMsAgo(const std::vector<Member>& members) {
+std::map<uint32_t, std::optional<uint64_t>> EqualMsAgo(const std::vector<Said<RepairState>>& said) {
   std::map<uint32_t, std::optional<uint64_t>> partitions;
-  for (const Member& member : members) {
-    if (!member.answer) continue;
-    for (const Json& row : (*member.answer)["partitions"]) {
-      const auto partition = row.value("partition", uint32_t{0});
-      std::optional<uint64_t> ago;
-      if (row["equal_ms_ago"].is_number_unsigned()) ago = row["equal_ms_ago"].get<uint64_t>();
-      const auto [at, fresh] = partitions.try_emplace(partition, ago);
+  for (const auto& [member, answer] : said) {
+    if (!answer) continue;
+    for (const PartitionState& state : answer->partitions) {
+      const auto [at, fresh] = partitions.try_emplace(state.partition, state.equal_ms_ago);
       if (fresh) continue;
-      at->second = at->second && ago ? std::optional(std::max(*at->second, *ago)) : std::nullopt;
+      std::optional<uint64_t>& ago = at->second;
+      ago = ago && state.equal_ms_ago ? std::optional(std::max(*ago, *state.equal_ms_ago))
+                                      : std::nullopt;
     }
   }
   return partitions;
@@ -90,11 +139,9 @@ ExitCode ShowRepair(const GlobalOptions& global, bool each) {
   const Output& output = global.output;
   const auto status = AskStatus(global);
   if (!status) return output.Fail(status.error());
-  auto members = MembersOf(global, *status);
-  if (!members) return output.Fail(members.error());
-  AskEach(global, "repair.status", Json::object(), &*members);
+  const auto said = AskStates(global, MembersOf(*status));
 
-  const auto partitions = EqualMsAgo(*members);
+  const auto partitions = EqualMsAgo(said);
   bool answered = true;
   std::optional<uint64_t> oldest = 0;
   size_t never = 0;
@@ -104,23 +151,21 @@ ExitCode ShowRepair(const GlobalOptions& global, bool each) {
   }
   Json nodes = Json::array();
   std::vector<std::string> lines;
-  for (const Member& member : *members) {
-    if (!member.answer) {
+  for (const auto& [member, answer] : said) {
+    if (!answer) {
       answered = false;
-      nodes.push_back({{"name", member.name}, {"error", member.answer.error().text}});
-      lines.push_back(fmt::format("{}  {}", member.name, member.answer.error().text));
+      nodes.push_back({{"name", member.name}, {"error", answer.error().text}});
+      lines.push_back(fmt::format("{}  {}", member.name, answer.error().text));
       continue;
     }
-    const Json& said = *member.answer;
-    const size_t shared = said["partitions"].size();
     nodes.push_back({{"name", member.name},
-                     {"compares", said["compares"]},
-                     {"trees_known", said["trees_known"]},
-                     {"partitions_shared", shared}});
+                     {"compares", answer->compares},
+                     {"trees_known", answer->trees_known},
+                     {"partitions_shared", answer->partitions.size()}});
     lines.push_back(
-        said["compares"] == true
+        answer->compares
             ? fmt::format("{}  hash trees of {} of {} partitions are built", member.name,
-                          said["trees_known"].get<uint64_t>(), shared)
+                          answer->trees_known, answer->partitions.size())
             : fmt::format("{}  does not compare (anti_entropy_seconds = 0)", member.name));
   }
   if (output.json()) {
@@ -164,40 +209,35 @@ struct RepairOptions {
 };
 
 // By partition, whether every member has found it equal since the repair was begun there.
-std::map<uint32_t, bool> EqualSinceBegun(const std::vector<Member>& members,
+std::map<uint32_t, bool> EqualSinceBegun(const std::vector<Said<RepairState>>& said,
                                          std::optional<uint32_t> only) {
   std::map<uint32_t, bool> partitions;
-  for (const Member& member : members) {
-    for (const Json& row : (*member.answer)["partitions"]) {
-      const auto partition = row.value("partition", uint32_t{0});
-      if (only && partition != *only) continue;
-      // Of two owners one begins, and it alone can tell what came after it was told to begin.
-      const auto at = row.find("begun_equal_at_us");
-      const bool equal =
-          at == row.end() || (at->is_number() && at->get<int64_t>() >= member.begun_at_us);
-      const auto [found, fresh] = partitions.try_emplace(partition, equal);
-      if (!fresh) found->second = found->second && equal;
+  for (const auto& [member, answer] : said) {
+    for (const PartitionState& state : answer->partitions) {
+      if (only && state.partition != *only) continue;
+      const auto [found, fresh] = partitions.try_emplace(state.partition, state.equal_since_begun);
+      if (!fresh) found->second = found->second && state.equal_since_begun;
     }
   }
   return partitions;
 }
 
 ExitCode WaitUntilEqual(const GlobalOptions& global, std::optional<uint32_t> only,
-                        std::vector<Member>* members) {
+                        const std::vector<Member>& members) {
   const Output& output = global.output;
   const Clock::time_point begun = Clock::now();
   CatchInterrupt();
   Progress progress("partitions", output.err_is_terminal() && !output.quiet() && !output.json());
   for (;;) {
-    AskEach(global, "repair.status", Json::object(), members);
-    for (const Member& member : *members) {
-      if (member.answer) continue;
+    const auto said = AskStates(global, members);
+    for (const auto& [member, answer] : said) {
+      if (answer) continue;
       progress.Hide();
       return output.Fail({Code::kUnavailable, fmt::format("{} {}: what it owns cannot be compared",
-                                                          member.name, member.answer.error().text)},
+                                                          member.name, answer.error().text)},
                          ExitCode::kUnhealthy);
     }
-    const auto partitions = EqualSinceBegun(*members, only);
+    const auto partitions = EqualSinceBegun(said, only);
     const size_t total = partitions.size();
     const auto equal = static_cast<size_t>(
         std::ranges::count_if(partitions, [](const auto& partition) { return partition.second; }));
@@ -247,32 +287,37 @@ ExitCode Repair(const GlobalOptions& global, const RepairOptions& options) {
         {Code::kInvalidArgument, fmt::format("there is no partition {}: the last is {}", *only,
                                              layout->partition_count() - 1)});
   }
-  auto members = MembersOf(global, *status);
-  if (!members) return output.Fail(members.error());
+  std::vector<Member> members = MembersOf(*status);
   Json arguments = Json::object();
   if (only) arguments["partition"] = *only;
-  AskEach(global, "repair.start", arguments, &*members);
+  struct Begun {
+    uint64_t comparisons = 0;
+    int64_t at_us = 0;
+  };
+  const auto said = AskEach<Begun>(
+      global, "repair.start", arguments, members, [](const Json& json, const Member&) {
+        return Begun{json.at("begun").get<uint64_t>(), json.at("begun_at_us").get<int64_t>()};
+      });
 
-  size_t comparisons = 0;
+  uint64_t comparisons = 0;
   std::vector<std::string> failed;
-  for (Member& member : *members) {
-    if (member.answer) {
-      comparisons += member.answer->value("begun", uint64_t{0});
-      member.begun_at_us = member.answer->value("begun_at_us", int64_t{0});
+  std::optional<Code> code;
+  for (size_t i = 0; i < members.size(); ++i) {
+    const Result<Begun>& answer = said[i].answer;
+    if (answer) {
+      comparisons += answer->comparisons;
+      members[i].begun_at_us = answer->at_us;
     } else {
-      failed.push_back(fmt::format("{}: {}", member.name, member.answer.error().text));
+      failed.push_back(fmt::format("{}: {}", members[i].name, answer.error().text));
+      if (!code) code = answer.error().code;
     }
   }
-  if (!failed.empty()) {
-    const Code code =
-        std::ranges::find_if(*members, [](const Member& member) { return !member.answer; })
-            ->answer.error()
-            .code;
-    return output.Fail({code, fmt::format("{} comparisons were begun, and not all: {}", comparisons,
-                                          fmt::join(failed, "; "))},
-                       code == Code::kConflict ? ExitCode::kRefused : ExitCode::kUnhealthy);
+  if (code) {
+    return output.Fail({*code, fmt::format("{} comparisons were begun, and not all: {}",
+                                           comparisons, fmt::join(failed, "; "))},
+                       *code == Code::kConflict ? ExitCode::kRefused : ExitCode::kUnhealthy);
   }
-  if (options.wait) return WaitUntilEqual(global, only, &*members);
+  if (options.wait) return WaitUntilEqual(global, only, members);
   if (output.json()) {
     output.Json({{"comparisons", comparisons}});
   } else {

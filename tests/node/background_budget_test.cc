@@ -31,6 +31,15 @@ TEST(BackgroundBudget, KeepsToItsRate) {
   EXPECT_NEAR(static_cast<double>(BytesIn(&budget, seconds(2))), 1e6, 2e4);
 }
 
+TEST(BackgroundBudget, GivesBackWhatAnItemDidNotUse) {
+  BackgroundBudget budget({.bytes_per_second = 1'000'000});
+  ASSERT_TRUE(budget.Take(At(seconds(1)), 500'000));
+  EXPECT_FALSE(budget.Take(At(seconds(1)), kItem)) << "the rate of half a second is used";
+  budget.Return(500'000, kItem);
+  EXPECT_EQ(budget.bytes_in_flight(), 0u);
+  EXPECT_TRUE(budget.Take(At(seconds(1)), kItem));
+}
+
 TEST(BackgroundBudget, BoundsWhatIsOnItsWay) {
   BackgroundBudget budget(
       {.bytes_per_second = 0, .bytes_in_flight_max = 3 * kItem, .items_in_flight_max = 2});

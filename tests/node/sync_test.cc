@@ -125,6 +125,14 @@ class Sync : public ::testing::Test {
             .op = 0, .key = key, .record = storage::EncodeRecord(record), .budget = seconds(1)});
     bench_.Sync();
   }
+  void StoreEverywhere(int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string key = RecordKeyOf("k" + std::to_string(i));
+      const lattice::Record record = RecordOf(1, 1, "v");
+      Store(key, record);
+      second_.records[key] = third_.records[key] = storage::EncodeRecord(record);
+    }
+  }
   uint64_t Counter(const std::string& name) {
     for (const auto& counter : bench_.node().Counters()) {
       if (counter.name == name) return counter.value;
@@ -138,13 +146,25 @@ class Sync : public ::testing::Test {
   Owner third_{&bench_, Bench::Peer(3)};
 };
 
-TEST_F(Sync, OfEqualPartitionsIsOneRootEachAPeriod) {
-  for (int i = 0; i < 300; ++i) {
-    const std::string key = RecordKeyOf("k" + std::to_string(i));
-    const lattice::Record record = RecordOf(1, 1, "v");
-    Store(key, record);
-    second_.records[key] = third_.records[key] = storage::EncodeRecord(record);
+TEST_F(Sync, GivesWayWhileClientsAreAnsweredLate) {
+  Settle();
+  EXPECT_EQ(bench_.node().background_percent(), 100u);
+  const uint64_t ticket = bench_.Submit(GetOf("k"));
+  bench_.Advance(milliseconds(500));
+  for (const NodeId peer : {Bench::Peer(2), Bench::Peer(3)}) {
+    for (const auto& read : bench_.Sent<wire::ReadRequest>(peer)) {
+      bench_.Receive(peer, wire::ReadReply{.op = read.op, .same = true});
+    }
   }
+  ASSERT_NE(bench_.Reply(ticket), nullptr);
+  for (int second = 0; second < 10; ++second) bench_.Advance(seconds(1));
+  EXPECT_EQ(bench_.node().background_percent(), 3u) << "and never less";
+  for (int second = 0; second < 90; ++second) bench_.Advance(seconds(1));
+  EXPECT_EQ(bench_.node().background_percent(), 100u) << "that was more than a minute ago";
+}
+
+TEST_F(Sync, OfEqualPartitionsIsOneRootEachAPeriod) {
+  StoreEverywhere(300);
   Settle();
   const uint32_t partitions = bench_.layout().partition_count();
   EXPECT_EQ(second_.roots, partitions);
@@ -160,12 +180,7 @@ TEST_F(Sync, OfEqualPartitionsIsOneRootEachAPeriod) {
 }
 
 TEST_F(Sync, BringsBothSidesLevelAndLooksAtNothingElse) {
-  for (int i = 0; i < 2000; ++i) {
-    const std::string key = RecordKeyOf("k" + std::to_string(i));
-    const lattice::Record record = RecordOf(1, 1, "v");
-    Store(key, record);
-    second_.records[key] = third_.records[key] = storage::EncodeRecord(record);
-  }
+  StoreEverywhere(2000);
   const std::string ours = RecordKeyOf("only here");
   const std::string theirs = RecordKeyOf("only there");
   const std::string both = RecordKeyOf("both");
