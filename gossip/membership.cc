@@ -35,6 +35,8 @@ Membership::Heard Membership::Hear(MonotonicTime now, const Update& update) {
   } else if (claim == *known && claim.liveness == Liveness::kSuspect &&
              suspicions_.at(claim.id).Confirm(update.from)) {
     broadcasts_.Push(update);
+  } else if (IsDoubt(claim.liveness) && !IsDoubt(known->liveness)) {
+    return Heard::kOutdated;
   }
   return Heard::kOther;
 }
@@ -46,6 +48,11 @@ bool Membership::HearState(MonotonicTime now, const StateSync& state) {
     if (IsDoubt(member.liveness)) update.from = state.sender;
     if (member.liveness == Liveness::kDead && others_.IsHere(member.id)) {
       update.member.liveness = Liveness::kSuspect;
+    }
+    // The sender may have it from another, so it confirms nothing.
+    if (const MemberState* known = others_.Find(member.id);
+        known != nullptr && *known == update.member) {
+      continue;
     }
     doubted |= Hear(now, update) == Heard::kDoubted;
   }
@@ -116,7 +123,7 @@ Membership::Heard Membership::HearOfSelf(const MemberState& claim) {
     counters_->Add(Count::kRefutations);
     return IsDoubt(claim.liveness) ? Heard::kDoubted : Heard::kOther;
   }
-  if (claim == self_ || claim.liveness == Liveness::kAlive) return Heard::kOther;
+  if (!IsDoubt(claim.liveness)) return Heard::kOther;
   // Somebody has missed the refutation, or what was said before the goodbye still goes round.
   if (!broadcasts_.Holds(self_.id)) broadcasts_.Push(Update{.member = self_, .from = {}});
   return Heard::kOutdated;

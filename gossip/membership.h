@@ -30,9 +30,9 @@ class Membership {
   };
 
   enum class Heard : uint8_t {
-    kOther,     // of another member, or right of this one
-    kOutdated,  // wrong of this node, and refuted before
-    kDoubted,   // this node was suspected or dead; refuted by this call
+    kOther,
+    kOutdated,  // a doubt of what is known to be refuted, or gone by a goodbye
+    kDoubted,   // a doubt of this node; refuted by this call
   };
 
   // Self is alive. The counters must live as long.

@@ -35,7 +35,7 @@ Swim::Swim(const SwimOptions& options, ClusterId cluster, const MemberState& sel
       sequence_(random_.Below(uint64_t{1} << 48)),
       gossip_at_(now),
       sync_at_(Spread(now, options.sync_period, &random_)),
-      contact_at_(Spread(now, options.dead_contact_period, &random_)) {}
+      contact_at_(Spread(now, options.gone_contact_period, &random_)) {}
 
 void Swim::Introduce(const Address& seed) {
   counters_.Add(Count::kSyncsStarted);
@@ -53,15 +53,17 @@ void Swim::Receive(MonotonicTime now, const Address& from, std::string_view byte
   // A packet of its own: an address that leads back here, or a copied directory.
   if (packet->sender == self().id) return counters_.Add(Count::kPacketsMisdirected);
 
-  bool outdated = false;
-  for (const Update& update : packet->updates) {
-    const Membership::Heard heard = membership_.Hear(now, update);
-    if (heard == Membership::Heard::kDoubted) health_.Worsen(1);
-    outdated |= heard != Membership::Heard::kOther;
+  std::vector<Update> corrections = HearUpdates(now, *packet);
+  if (packet->kind == PacketKind::kPing && packet->target == self().id) {
+    return OnPing(from, *packet, std::move(corrections));
+  }
+  if (!corrections.empty()) {
+    Send(from, {.sender = self().id, .updates = std::move(corrections)});
   }
   switch (packet->kind) {
     case PacketKind::kPing:
-      return OnPing(from, *packet, outdated);
+      // Another node has this address now; the one who was meant shall be found missing.
+      return counters_.Add(Count::kPacketsMisdirected);
     case PacketKind::kPingRequest:
       return OnPingRequest(now, from, *packet);
     case PacketKind::kAck:
@@ -73,11 +75,30 @@ void Swim::Receive(MonotonicTime now, const Address& from, std::string_view byte
   }
 }
 
-void Swim::OnPing(const Address& from, const Packet& packet, bool outdated) {
-  // Another node has this address now; the one who was meant shall be found missing.
-  if (packet.target != self().id) return counters_.Add(Count::kPacketsMisdirected);
-  Packet ack{.kind = PacketKind::kAck, .sender = self().id, .sequence = packet.sequence};
-  if (outdated) ack.updates.push_back(Update{.member = self(), .from = {}});
+// Whoever doubts a member that is known to have refuted, or this node, is told so directly: those
+// whom it takes for dead, or who take it for dead, do not gossip to it.
+std::vector<Update> Swim::HearUpdates(MonotonicTime now, const Packet& packet) {
+  std::vector<Update> corrections;
+  for (const Update& update : packet.updates) {
+    const Membership::Heard heard = membership_.Hear(now, update);
+    if (heard == Membership::Heard::kOther) continue;
+    const bool of_self = update.member.id == self().id;
+    if (heard == Membership::Heard::kDoubted) health_.Worsen(1);
+    if (update.from == packet.sender) {
+      corrections.push_back(Update{of_self ? self() : *Find(update.member.id), {}});
+    } else if (const MemberState* author = Find(update.from);
+               author != nullptr && heard == Membership::Heard::kDoubted) {
+      Send(author->address, {.sender = self().id, .updates = {Update{self(), {}}}});
+    }
+  }
+  return corrections;
+}
+
+void Swim::OnPing(const Address& from, const Packet& packet, std::vector<Update> corrections) {
+  Packet ack{.kind = PacketKind::kAck,
+             .sender = self().id,
+             .sequence = packet.sequence,
+             .updates = std::move(corrections)};
   AppendDoubt(packet.sender, &ack.updates);
   Send(from, std::move(ack));
 }
@@ -108,7 +129,7 @@ void Swim::OnAck(const Packet& packet) {
   }
   if (contact_ && contact_->sequence == packet.sequence && contact_->target == packet.sender) {
     contact_.reset();
-    // It lives, and whoever was dead with it may live too.
+    // It lives, and so may others who are taken for gone.
     const MemberState* member = Find(packet.sender);
     if (member != nullptr && member->IsHere()) Introduce(member->address);
     return;
@@ -135,7 +156,7 @@ void Swim::Tick(MonotonicTime now) {
     membership_.Expire(now);
     AdvanceProbe(now);
     SyncWithSomebody(now);
-    ContactTheDead(now);
+    ContactTheGone(now);
   }
   SendNacks(now);
   GossipRound(now);
@@ -234,12 +255,12 @@ void Swim::SyncWithSomebody(MonotonicTime now) {
   for (const MemberState* member : Pick(1, alive)) Introduce(member->address);
 }
 
-void Swim::ContactTheDead(MonotonicTime now) {
+void Swim::ContactTheGone(MonotonicTime now) {
   if (now < contact_at_) return;
-  contact_at_ = now + options_.dead_contact_period;
+  contact_at_ = now + options_.gone_contact_period;
   contact_.reset();
-  const auto dead = [](const MemberState& member) { return member.liveness == Liveness::kDead; };
-  for (const MemberState* member : Pick(1, dead)) {
+  const auto gone = [](const MemberState& member) { return !member.IsHere(); };
+  for (const MemberState* member : Pick(1, gone)) {
     contact_ = Contact{.target = member->id, .sequence = ++sequence_};
     Packet ping{PacketKind::kPing, self().id, contact_->sequence, member->id};
     AppendDoubt(member->id, &ping.updates);

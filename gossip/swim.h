@@ -19,8 +19,8 @@
 //   - gives each start of a node a greater incarnation than the one before, such as the wall time
 //     in milliseconds. If it does not, the member is believed to be where it was until it hears of
 //     that and refutes it;
-//   - brings a starting node together with the others: Introduce, again and again until there are
-//     members, with the addresses of seeds or of the layout.
+//   - brings a starting node together with the others: Introduce, again and again while one who
+//     ought to be there is unknown (Find). Those are its seeds, or the members of the layout.
 // Nothing is authenticated: who can send packets to the peer door can make any member dead.
 #pragma once
 
@@ -62,8 +62,8 @@ struct SwimOptions {
   unsigned broadcast_multiplier = 2;
   // How often a whole state is exchanged with a random member; zero: never.
   Duration sync_period = std::chrono::seconds(30);
-  // How often a random dead member is pinged all the same; zero: never.
-  Duration dead_contact_period = std::chrono::seconds(5);
+  // How often a random member that is gone is pinged all the same; zero: never.
+  Duration gone_contact_period = std::chrono::seconds(5);
   // How long the dead and those who left are remembered.
   Duration gone_kept = std::chrono::hours(24);
   size_t members_max = ring::kMembersMax + ring::kMembersMax / 2;  // beyond: who is new is refused
@@ -115,7 +115,7 @@ class Swim {
   const Counters& counters() const { return counters_; }
 
  private:
-  // A ping to a member that is believed dead.
+  // A ping to a member that is believed gone.
   struct Contact {
     NodeId target;
     uint64_t sequence = 0;
@@ -123,8 +123,10 @@ class Swim {
 
   bool has_left() const { return self().liveness == Liveness::kLeft; }
 
-  // Each receives one kind of packet; `outdated`: the sender believes something wrong of this node.
-  void OnPing(const Address& from, const Packet& packet, bool outdated);
+  // What the packet's sender should know, since its doubts show that it does not.
+  std::vector<Update> HearUpdates(MonotonicTime now, const Packet& packet);
+  // Each receives one kind of packet.
+  void OnPing(const Address& from, const Packet& packet, std::vector<Update> corrections);
   void OnPingRequest(MonotonicTime now, const Address& from, const Packet& packet);
   void OnAck(const Packet& packet);
   void OnNack(const Packet& packet);
@@ -137,7 +139,7 @@ class Swim {
   void SendNacks(MonotonicTime now);
   void GossipRound(MonotonicTime now);
   void SyncWithSomebody(MonotonicTime now);
-  void ContactTheDead(MonotonicTime now);
+  void ContactTheGone(MonotonicTime now);
 
   Status Merge(MonotonicTime now, std::string_view bytes);
   // Up to `count` different members of which `wanted` is true, at random.

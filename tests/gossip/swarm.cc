@@ -61,13 +61,21 @@ void Swarm::Restart(size_t node, Start start) {
   begun.incarnation = start.incarnation.value_or(begun.incarnation + 1'000'000);
   if (start.elsewhere) begun.address.port = next_port_++;
   Begin(node);
-  std::vector<size_t> seeds;
+  Introduce(node);
+}
+
+void Swarm::Introduce(size_t node) {
+  std::vector<size_t> unknown;
   for (size_t other = 0; other < size(); ++other) {
-    if (other != node && IsUp(other)) seeds.push_back(other);
+    if (other != node && At(node).Find(IdOf(other)) == nullptr) unknown.push_back(other);
   }
-  Call(node, [&](Swim& swim) {
-    if (!seeds.empty()) swim.Introduce(nodes_[seeds[random_.Below(seeds.size())]].address);
-  });
+  if (unknown.empty()) return;
+  const size_t seed = unknown[random_.Below(unknown.size())];
+  Call(node, [&](Swim& swim) { swim.Introduce(nodes_[seed].address); });
+  Push(Happening{.at = now_ + std::chrono::seconds(1),
+                 .kind = Kind::kIntroduce,
+                 .node = node,
+                 .life = nodes_[node].life});
 }
 
 void Swarm::Run(Duration time) {
@@ -97,6 +105,8 @@ void Swarm::Happen(Happening happening) {
                   [&](Swim& swim) { swim.Receive(now_, happening.from, happening.bytes); });
     case Kind::kSync:
       return Sync(happening.node, happening.with);
+    case Kind::kIntroduce:
+      return Introduce(happening.node);
     case Kind::kTick:
       if (node.wake_at != happening.at) return;
       node.wake_at = MonotonicTime::max();

@@ -51,7 +51,7 @@ class Swarm {
     bool elsewhere = false;                              // at another address
     std::optional<uint64_t> incarnation = std::nullopt;  // greater than the last one if not given
   };
-  // Requires that it does not run. It is introduced to a random node.
+  // Requires that it does not run. It is introduced again and again while it does not know all.
   void Restart(size_t node, Start start);
   void Restart(size_t node) { Restart(node, Start{}); }
   void Leave(size_t node) {
@@ -85,7 +85,7 @@ class Swarm {
     MonotonicTime wake_at = MonotonicTime::max();  // the earliest Tick that is in the queue
   };
   // Ordered: packets that have arrived are handled before time passes.
-  enum class Kind : uint8_t { kPacket, kSync, kTick };
+  enum class Kind : uint8_t { kPacket, kSync, kTick, kIntroduce };
   struct Happening {
     MonotonicTime at;
     Kind kind = Kind::kPacket;
@@ -109,6 +109,8 @@ class Swarm {
   void Push(Happening happening);
   void Happen(Happening happening);
   void Sync(size_t node, size_t with);
+  // To one that it does not know, as a caller does who knows the layout.
+  void Introduce(size_t node);
   void Begin(size_t node);
   std::optional<size_t> NodeAt(const Address& address) const;
   Duration Delay();
