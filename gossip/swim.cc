@@ -79,17 +79,20 @@ void Swim::Receive(MonotonicTime now, const Address& from, std::string_view byte
 // whom it takes for dead, or who take it for dead, do not gossip to it.
 std::vector<Update> Swim::HearUpdates(MonotonicTime now, const Packet& packet) {
   std::vector<Update> corrections;
+  NodeId accuser;  // one is enough for one packet
   for (const Update& update : packet.updates) {
     const Membership::Heard heard = membership_.Hear(now, update);
     if (heard == Membership::Heard::kOther) continue;
     const bool of_self = update.member.id == self().id;
-    if (heard == Membership::Heard::kDoubted) health_.Worsen(1);
     if (update.from == packet.sender) {
       corrections.push_back(Update{of_self ? self() : *Find(update.member.id), {}});
-    } else if (const MemberState* author = Find(update.from);
-               author != nullptr && heard == Membership::Heard::kDoubted) {
-      Send(author->address, {.sender = self().id, .updates = {Update{self(), {}}}});
+    } else if (heard == Membership::Heard::kDoubted) {
+      accuser = update.from;
     }
+    if (heard == Membership::Heard::kDoubted) health_.Worsen(1);
+  }
+  if (const MemberState* author = Find(accuser); author != nullptr) {
+    Send(author->address, {.sender = self().id, .updates = {Update{self(), {}}}});
   }
   return corrections;
 }
@@ -331,6 +334,8 @@ void Swim::AppendDoubt(NodeId about, std::vector<Update>* updates) const {
 }
 
 void Swim::Send(const Address& to, Packet packet) {
+  // Who doubts very many wrongly is told of the rest when it doubts them again.
+  while (PacketBytes(packet) > kPacketBytesMax) packet.updates.pop_back();
   const auto transmits_max =
       options_.broadcast_multiplier * static_cast<unsigned>(std::bit_width(cluster_size()));
   membership_.broadcasts().Take(kPacketBytesMax - PacketBytes(packet), transmits_max,
