@@ -1,6 +1,6 @@
 // News of members on their way to everybody: each is put into a number of packets that grows with
-// the logarithm of the cluster, which infects all members with high probability (SWIM, section 4.1).
-// Invariant: one update a member, the newest.
+// the logarithm of the cluster, which infects all members with high probability (SWIM, section
+// 4.1). Invariant: one update a member, the newest.
 #pragma once
 
 #include <cstddef>

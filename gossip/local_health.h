@@ -1,6 +1,7 @@
 // How well this node itself does, by its own experience (Lifeguard, section IV.A): probes that fail
-// without a word from the helpers, and suspicions of itself that it must refute, say that it is this
-// node that is slow, and not all the others. The worse its health, the more time it gives them.
+// without a word from the helpers, and suspicions of itself that it must refute, say that it is
+// this node that is slow, and not all the others. The worse its health, the more time it gives
+// them.
 #pragma once
 
 #include <algorithm>

@@ -50,9 +50,9 @@ size_t PacketBytes(const Packet& packet);
 // Requires that they are at most kPacketBytesMax.
 std::string EncodePacket(ClusterDigest cluster, const Packet& packet);
 
-// kTooLarge beyond kPacketBytesMax; kWrongCluster for another cluster's packet, or for a format that
-// this version does not know; kCorruption unless the bytes are what EncodePacket gives for some
-// packet.
+// kTooLarge beyond kPacketBytesMax; kWrongCluster for another cluster's packet, or for a format
+// that this version does not know; kCorruption unless the bytes are what EncodePacket gives for
+// some packet.
 Result<Packet> DecodePacket(ClusterDigest cluster, std::string_view bytes);
 
 }  // namespace eddy::gossip

@@ -1,9 +1,9 @@
-// Who is in the cluster and who of them is well: SWIM (Das, Gupta and Motivala, 2002) with Lifeguard
-// (Dadgar, Phillips and Currey, 2017), as a pure value machine. Time and packets come in; effects go
-// out. Each node probes one other every period; who does not answer, neither directly nor through
-// helpers, is suspected; who is suspected and does not refute is dead. News travels on the packets
-// that are sent anyway, and in rounds of their own while there is any. It only says whom to try
-// first: it never decides ownership.
+// Who is in the cluster and who of them is well: SWIM (Das, Gupta and Motivala, 2002) with
+// Lifeguard (Dadgar, Phillips and Currey, 2017), as a pure value machine. Time and packets come in;
+// effects go out. Each node probes one other every period; who does not answer, neither directly
+// nor through helpers, is suspected; who is suspected and does not refute is dead. News travels on
+// the packets that are sent anyway, and in rounds of their own while there is any. It only says
+// whom to try first: it never decides ownership.
 //
 // What it promises, as measured in tests/gossip/swarm_test.cc: every crash is found by everybody,
 // in a time that hardly grows with the cluster; lost packets and a node that is slow make nobody

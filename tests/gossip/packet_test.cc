@@ -42,7 +42,7 @@ auto DecodeExact(std::string_view bytes, Decode decode) {
   return decode(kCluster, std::string_view(copy.get(), bytes.size()));
 }
 
-// What was accepted encodes to the same bytes; all else is refused with one of the documented codes.
+// What was accepted encodes to the same bytes; all else is refused with a documented code.
 bool AcceptsSoundly(std::string_view bytes) {
   const Result<Packet> packet = DecodeExact(bytes, DecodePacket);
   const Result<StateSync> state = DecodeExact(bytes, DecodeStateSync);

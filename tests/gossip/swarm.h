@@ -1,5 +1,5 @@
-// Many nodes' gossip on virtual time: packets are lost and delayed, nodes crash, restart, stop for a
-// while or are slow, the network splits and heals. A run is a function of its seed.
+// Many nodes' gossip on virtual time: packets are lost and delayed, nodes crash, restart, stop for
+// a while or are slow, the network splits and heals. A run is a function of its seed.
 #pragma once
 
 #include <cstddef>
