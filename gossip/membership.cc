@@ -137,6 +137,7 @@ void Membership::HearOfStranger(MonotonicTime now, const Update& update) {
     counters_->Add(Count::kMembersRefused);
     return;
   }
+  arrivals_.insert(claim.id);
   Happened(EventKind::kAlive, claim);
   if (claim.liveness == Liveness::kSuspect) BeginSuspicion(now, update);
   broadcasts_.Push(update);
@@ -147,6 +148,7 @@ void Membership::Change(MonotonicTime now, const MemberState& before, const Upda
   CHECK(others_.Put(now, after));
   suspicions_.erase(after.id);
   if (after.address != before.address) Happened(EventKind::kAddressChanged, after);
+  if (after.IsHere() && !before.IsHere()) arrivals_.insert(after.id);
   if (after.IsHere() && (!before.IsHere() || after.liveness < before.liveness)) {
     Happened(EventKind::kAlive, after);
   }

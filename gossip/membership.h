@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <map>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -63,6 +65,8 @@ class Membership {
   StateSync State() const;
   Broadcasts& broadcasts() { return broadcasts_; }
   const Broadcasts& broadcasts() const { return broadcasts_; }
+  // Who came, or came back, since the last call.
+  std::set<NodeId> TakeArrivals() { return std::exchange(arrivals_, {}); }
   // Appends what has happened since the last call.
   void TakeEvents(std::vector<Event>* events);
 
@@ -80,6 +84,7 @@ class Membership {
   std::map<NodeId, Suspicion> suspicions_;  // exactly of those who are suspect
   MonotonicTime forget_at_;
   Broadcasts broadcasts_;
+  std::set<NodeId> arrivals_;
   std::vector<Event> events_;
   Counters* counters_;
 };

@@ -1,8 +1,15 @@
 #include "gossip/probe_order.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace eddy::gossip {
+
+void ProbeOrder::Insert(NodeId id, Random* random) {
+  const auto left = round_.begin() + static_cast<ptrdiff_t>(next_);
+  if (std::find(left, round_.end(), id) != round_.end()) return;
+  round_.insert(left + static_cast<ptrdiff_t>(random->Between(0, round_.size() - next_)), id);
+}
 
 std::optional<NodeId> ProbeOrder::Next(const MemberTable& members, Random* random) {
   for (int round = 0; round < 2; ++round) {

@@ -1,6 +1,7 @@
 // Whom to probe next: everybody once a round, each round in another random order. So a crash is
 // noticed by a given node within two rounds at the latest, and who is probed at one moment is
-// spread over the cluster (SWIM, section 4.3).
+// spread over the cluster (SWIM, section 4.3). Who comes is put into the round that is under way:
+// nodes that were started together begin their rounds together, and would all pass it over.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,9 @@ namespace eddy::gossip {
 
 class ProbeOrder {
  public:
-  // Who is gone is passed over; who came since this round began is in the next one. Nullopt if
-  // nobody is here.
+  // At a random place among those who are still to be probed in this round.
+  void Insert(NodeId id, Random* random);
+  // Who is gone is passed over. Nullopt if nobody is here.
   std::optional<NodeId> Next(const MemberTable& members, Random* random);
 
  private:

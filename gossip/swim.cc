@@ -154,6 +154,7 @@ void Swim::OnNack(const Packet& packet) {
 }
 
 void Swim::Tick(MonotonicTime now) {
+  for (const NodeId id : membership_.TakeArrivals()) order_.Insert(id, &random_);
   if (!has_left()) {
     NoticeStall(now);
     membership_.Expire(now);

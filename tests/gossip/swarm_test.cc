@@ -74,7 +74,7 @@ void Print(std::string_view what, std::vector<Duration> times) {
 
 TEST(Swarm, AHundredNodesSeeACrashWithinTenSeconds) {
   std::vector<Duration> times;
-  for (uint64_t seed = 1; seed <= 4; ++seed) {
+  for (uint64_t seed = 1; seed <= 3 + LargeSeeds(); ++seed) {
     Swarm swarm({.nodes = 100, .seed = seed});
     MeasureCrashes(&swarm, 50, &times);
     EXPECT_EQ(swarm.FalseDeaths(), 0u);

@@ -43,6 +43,20 @@ TEST(Swim, ProbesEverybodyOnceARoundInChangingOrder) {
   EXPECT_NE(rounds[1], rounds[2]);
 }
 
+// Nodes that were started together begin their rounds together. Was one down at that moment, nobody
+// would have probed it for a whole round.
+TEST(Swim, ProbesWhoComesInTheRoundThatIsUnderWay) {
+  for (const bool back : {false, true}) {
+    Bench bench(60);
+    if (back) bench.Hear(2, {Dead(9, 1, 2)});
+    bench.Answer(bench.NextPing(), PacketKind::kAck, 2);
+    bench.Hear(2, {back ? Alive(9, 2) : Alive(77)});
+    std::map<NodeId, int> probes;
+    for (int i = 0; i < 59 - (back ? 1 : 0); ++i) ++probes[bench.NextPing().packet.target];
+    EXPECT_EQ(probes[Peer(back ? 9 : 77)], 1);
+  }
+}
+
 TEST(Swim, ProbesOnceAPeriodAndNotWhoIsGone) {
   Bench bench(4);
   bench.Hear(2, {Dead(3, 1, 2), Left(4, 1)});
