@@ -39,6 +39,9 @@ Status CheckMember(const Member& member) {
   if (member.weight > kMemberWeightMax) {
     return refuse(fmt::format("its weight is {}, the most is {}", member.weight, kMemberWeightMax));
   }
+  if (member.leaving && member.weight != 0) {
+    return refuse("a member that is leaving holds nothing: its weight must be 0");
+  }
   if (member.doors.host.size() > kMemberHostBytesMax) {
     return refuse(fmt::format("its host is longer than {} bytes", kMemberHostBytesMax));
   }
@@ -47,6 +50,9 @@ Status CheckMember(const Member& member) {
 
 Status CheckParts(const LayoutParts& parts) {
   if (parts.version == 0) return Fail(Code::kInvalidArgument, "layout versions start at 1");
+  if ((parts.version == 1) != (parts.origin == Digest())) {
+    return Fail(Code::kInvalidArgument, "every layout but the first one names the first one");
+  }
   if (parts.partition_bits > kPartitionBitsMax) {
     return Fail(Code::kInvalidArgument,
                 fmt::format("{} partition bits, the most is {} ({} partitions)",
@@ -143,12 +149,6 @@ class Walker {
   std::vector<MemberIndex> round_;  // scratch
 };
 
-uint16_t ReadPort(ByteReader* reader, bool* ok) {
-  const uint64_t port = reader->Varint();
-  *ok = *ok && port <= UINT16_MAX;
-  return static_cast<uint16_t>(port);
-}
-
 Result<LayoutParts> DecodeParts(std::string_view bytes) {
   const auto corrupt = [](std::string_view what) {
     return Fail(Code::kCorruption, fmt::format("not a layout: {}", what));
@@ -163,6 +163,8 @@ Result<LayoutParts> DecodeParts(std::string_view bytes) {
   }
   LayoutParts parts;
   parts.version = reader.Varint();
+  parts.origin.high = reader.BigEndian64();
+  parts.origin.low = reader.BigEndian64();
   const uint64_t bits = reader.Varint();
   const uint64_t member_count = reader.Varint();
   if (!reader.ok() || bits > kPartitionBitsMax || member_count > kMembersMax) {
@@ -173,18 +175,7 @@ Result<LayoutParts> DecodeParts(std::string_view bytes) {
   bool in_range = true;
   for (uint64_t i = 0; i < member_count && reader.ok(); ++i) {
     Member member;
-    member.id.high = reader.BigEndian64();
-    member.id.low = reader.BigEndian64();
-    member.name = reader.Bytes();
-    member.zone = reader.Bytes();
-    const uint64_t weight = reader.Varint();
-    in_range = in_range && weight <= kMemberWeightMax;
-    member.weight = static_cast<uint32_t>(weight);
-    member.doors.host = reader.Bytes();
-    member.doors.native = ReadPort(&reader, &in_range);
-    member.doors.peer = ReadPort(&reader, &in_range);
-    member.doors.resp = ReadPort(&reader, &in_range);
-    member.doors.http = ReadPort(&reader, &in_range);
+    in_range = ReadMember(&reader, &member) && in_range;
     parts.members.push_back(std::move(member));
   }
   for (uint32_t i = 0; i < PartitionCount(parts.partition_bits) && reader.ok(); ++i) {
@@ -241,20 +232,11 @@ std::string Layout::Encode() const {
   std::string out;
   AppendVarint(&out, kFormat);
   AppendVarint(&out, parts_.version);
+  AppendBigEndian64(&out, parts_.origin.high);
+  AppendBigEndian64(&out, parts_.origin.low);
   AppendVarint(&out, parts_.partition_bits);
   AppendVarint(&out, parts_.members.size());
-  for (const Member& member : parts_.members) {
-    AppendBigEndian64(&out, member.id.high);
-    AppendBigEndian64(&out, member.id.low);
-    AppendBytes(&out, member.name);
-    AppendBytes(&out, member.zone);
-    AppendVarint(&out, member.weight);
-    AppendBytes(&out, member.doors.host);
-    AppendVarint(&out, member.doors.native);
-    AppendVarint(&out, member.doors.peer);
-    AppendVarint(&out, member.doors.resp);
-    AppendVarint(&out, member.doors.http);
-  }
+  for (const Member& member : parts_.members) AppendMember(&out, member);
   for (const MemberIndex owner : parts_.owners) AppendVarint(&out, owner.value);
   return out;
 }

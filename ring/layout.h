@@ -23,9 +23,6 @@
 namespace eddy::ring {
 
 inline constexpr size_t kMembersMax = 1024;
-inline constexpr size_t kMemberNameBytesMax = 64;  // of a zone's name too
-inline constexpr size_t kMemberHostBytesMax = 255;
-inline constexpr uint32_t kMemberWeightMax = 1'000'000;
 // How many distinct members of each walk are kept: a bucket's n and its fallbacks fit in here.
 inline constexpr size_t kWalkMax = 16;
 
@@ -39,6 +36,9 @@ struct MemberIndex {
 // What a layout is made of.
 struct LayoutParts {
   uint64_t version = 1;
+  // The digest of this cluster's version 1, which names the cluster for ever: members have random
+  // ids, so no two clusters have the same. Zero in version 1 itself.
+  Digest origin = {};
   unsigned partition_bits = kPartitionBitsDefault;
   std::vector<Member> members;      // in ascending order of their ids
   std::vector<MemberIndex> owners;  // one for each partition, by its number
@@ -50,20 +50,20 @@ struct LayoutParts {
 // unless there are 1 to kMembersMax, in ascending order of ids that are all different and not none;
 // names are all different, 1 to 64 bytes of [A-Za-z0-9_.-]; zones are like names but may be empty
 // and shared; at least one weight is not 0 and none is over kMemberWeightMax; and hosts are within
-// their limit.
+// their limit; and who is leaving has weight 0.
 Status CheckMembers(const std::vector<Member>& members);
 
 class Layout {
  public:
   // kInvalidArgument, with a text that names the culprit, unless CheckMembers accepts the members,
-  // the version is not 0, and every partition has an owner among the members, whose weight is not
-  // 0.
+  // the version is not 0, the origin is zero in version 1 and only there, and every partition has
+  // an owner among the members, whose weight is not 0.
   static Result<Layout> Make(LayoutParts parts);
 
   // The canonical encoding: equal layouts have equal bytes, so digests can be compared. Integers
-  // are varints but for the ids (big-endian); strings are preceded by their length.
-  //   layout := format(1) version partition_bits member_count member* owner*
-  //   member := id_high id_low name zone weight host native peer resp http
+  // are varints but for ids and digests (big-endian); strings are preceded by their length.
+  //   layout := format(1) version origin_high origin_low partition_bits member_count member* owner*
+  //   member := id_high id_low name zone weight leaving(0 or 1) host native peer resp http
   //   owner  := index of the member; one for each partition, by its number
   std::string Encode() const;
   // kCorruption unless the bytes are what Encode() gives for some layout; kWrongCluster for a
@@ -73,6 +73,8 @@ class Layout {
   Digest digest() const { return digest_; }
 
   uint64_t version() const { return parts_.version; }
+  // What every version of one cluster has in common: of version 1 its own digest.
+  Digest origin() const { return parts_.version == 1 ? digest_ : parts_.origin; }
   unsigned partition_bits() const { return parts_.partition_bits; }
   uint32_t partition_count() const { return PartitionCount(parts_.partition_bits); }
   PartitionId PartitionOf(Token token) const {

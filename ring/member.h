@@ -5,9 +5,14 @@
 #include <cstdint>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/ids.h"
 
 namespace eddy::ring {
+
+inline constexpr size_t kMemberNameBytesMax = 64;  // of a zone's name too
+inline constexpr size_t kMemberHostBytesMax = 255;
+inline constexpr uint32_t kMemberWeightMax = 1'000'000;
 
 // Where a member listens: one host, a port a door.
 struct Doors {
@@ -28,9 +33,16 @@ struct Member {
   // How much of the data the member holds, relative to the others. A member of weight 0 holds none:
   // it owns no partition and stands in no preference list.
   uint32_t weight = 100;
+  // It is to leave the cluster once others hold what it held; its weight is 0.
+  bool leaving = false;
   Doors doors;
 
   friend bool operator==(const Member&, const Member&) = default;
 };
+
+// The canonical encoding; ring/layout.h has its grammar.
+void AppendMember(std::string* out, const Member& member);
+// False: a number is out of range. Whether there was all of it, the reader knows.
+[[nodiscard]] bool ReadMember(ByteReader* reader, Member* member);
 
 }  // namespace eddy::ring

@@ -380,6 +380,7 @@ Result<Plan> PlanLayout(PlanRequest request) {
   std::vector<std::string> warnings = planner.Warnings();
   Result<Layout> layout =
       Layout::Make({.version = request.previous ? request.previous->version() + 1 : 1,
+                    .origin = request.previous ? request.previous->origin() : Digest(),
                     .partition_bits = request.partition_bits,
                     .members = std::move(request.members),
                     .owners = std::move(owners)});

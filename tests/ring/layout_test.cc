@@ -35,6 +35,7 @@ LayoutParts RandomParts(uint64_t seed) {
   Random random(seed);
   LayoutParts parts;
   parts.version = random.Between(1, 1'000'000);
+  if (parts.version > 1) parts.origin = Hash128("the first one");
   parts.partition_bits = static_cast<unsigned>(random.Below(9));
   const uint64_t zones = random.Between(1, 6);
   const uint64_t members = random.Between(1, 30);
