@@ -170,7 +170,8 @@ void NodePool::Greet(NodeIndex index, TimePoint now) {
     node.worked = true;
     node.failures = 0;
     node.id = node.connection->hello().node;
-    if (!layout_ || layout_->digest() != node.connection->hello().layout) layout_due_ = now;
+    // Much may have changed since it was last heard of.
+    layout_due_ = now;
   }
   if (layout_due_ <= now) AskLayout(index, now);
 }

@@ -10,10 +10,15 @@ Result<ring::Layout> LayoutOf(const wire::NodeStatus& status) {
   }
   ring::LayoutParts parts;
   parts.version = status.layout_version;
+  // Of no interest to a client; any will do.
+  if (parts.version > 1) parts.origin = Hash128(status.cluster);
   parts.partition_bits = static_cast<unsigned>(std::countr_zero(status.owners.size()));
   for (const wire::MemberStatus& member : status.members) {
+    // One that was removed may have left its name to another, and holds its place until the data
+    // has moved.
+    const bool removed = member.standing == wire::Standing::kRemoved;
     parts.members.push_back({.id = member.id,
-                             .name = member.name,
+                             .name = removed ? member.id.ToHex() : member.name,
                              .zone = member.zone,
                              .weight = member.weight,
                              .doors = member.doors});

@@ -14,29 +14,65 @@ Duration Growing(Duration pause, uint32_t misses) { return pause * (1 << std::mi
 
 }  // namespace
 
-AntiEntropy::AntiEntropy(const Topology& topology, const Peers& peers,
-                         const std::vector<uint8_t>& counts, Duration period)
-    : period_(period) {
+void AntiEntropy::Relay(MonotonicTime now, const Topology& topology, const Peers& peers,
+                        const std::vector<uint8_t>& counts) {
+  const std::vector<Task> before = std::exchange(tasks_, {});
+  partitions_.clear();
+  queue_.clear();
+  under_way_ = 0;
+  fills_ = 0;
+  fill_from_.reset();
   for (uint32_t partition = 0; partition < topology.layout().partition_count(); ++partition) {
     bool owned = false;
     for (const uint8_t n : counts) {
       const auto owners = topology.Owners(ring::PartitionId{partition}, n);
       if (std::ranges::find(owners, kSelf) == owners.end()) continue;
       owned = true;
+      const auto sources = topology.Sources(ring::PartitionId{partition}, n);
       for (const PeerIndex peer : owners) {
-        if (peer == kSelf) continue;
-        tasks_.push_back(Task{.partition = partition,
-                              .n = n,
-                              .peer = peer,
-                              .begins = peers.IdOf(kSelf) < peers.IdOf(peer)});
+        if (peer == kSelf || !topology.IsMember(peer)) continue;
+        Task task{.partition = partition, .n = n, .peer = peer, .due = now};
+        const auto known = std::ranges::lower_bound(before, NameOf(task), {}, NameOf);
+        if (known != before.end() && NameOf(*known) == NameOf(task)) {
+          task.equal_at = known->equal_at;
+          task.levelled_at = known->levelled_at;
+          if (!known->under_way) task.due = known->due;
+        }
+        task.source = std::ranges::find(sources, peer) != sources.end();
+        task.begins = task.source || peers.IdOf(kSelf) < peers.IdOf(peer);
+        fills_ += task.source ? 1 : 0;
+        if (task.source) task.due = now;
+        tasks_.push_back(task);
       }
     }
     if (owned) partitions_.push_back(partition);
   }
   std::ranges::sort(tasks_, {}, NameOf);
-  for (size_t index = 0; index < tasks_.size() && period_ > Duration{}; ++index) {
-    if (tasks_[index].begins) queue_.emplace(tasks_[index].due, index);
+  for (size_t index = 0; index < tasks_.size(); ++index) {
+    const Task& task = tasks_[index];
+    if (task.source || (task.begins && enabled())) queue_.emplace(task.due, index);
   }
+}
+
+void AntiEntropy::BeginFill(MonotonicTime now) {
+  fill_from_ = now;
+  for (size_t index = 0; index < tasks_.size(); ++index) {
+    Task& task = tasks_[index];
+    if (!task.source) continue;
+    task.misses = 0;
+    if (task.under_way) {
+      task.again = true;
+    } else {
+      Postpone(index, now);
+    }
+  }
+}
+
+bool AntiEntropy::Filled() const { return fill_from_ && filled() == fills_; }
+
+size_t AntiEntropy::filled() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      tasks_, [&](const Task& task) { return task.source && IsFilled(task); }));
 }
 
 void AntiEntropy::Postpone(size_t index, MonotonicTime due) {
@@ -52,8 +88,8 @@ std::optional<size_t> AntiEntropy::Next(OpContext& context) {
     const size_t index = queue_.begin()->second;
     Task& task = tasks_[index];
     if (!context.peers.Reachable(task.peer)) {
-      Postpone(index, now + period_);
-    } else if (context.hints.MayHold(context.peers.IdOf(task.peer))) {
+      Postpone(index, now + (task.source ? kPause : period_));
+    } else if (!task.source && context.hints.MayHold(context.peers.IdOf(task.peer))) {
       Postpone(index, now + std::min(kPause, period_));
     } else {
       queue_.erase(queue_.begin());
@@ -70,31 +106,40 @@ void AntiEntropy::Ended(OpContext& context, const SyncExchange& exchange) {
   Task& task = tasks_[index];
   --under_way_;
   task.under_way = false;
-  Duration pause = period_;
+  // Whoever waits to be filled tries on, whether it compares otherwise or not.
+  const Duration period = IsFilled(task) ? period_ : kPause * 8;
+  Duration pause = period;
   switch (*exchange.outcome()) {
     case SyncExchange::Outcome::kEqual:
       context.counters.Add(Count::kSyncsEqual);
       task.equal_at = exchange.began_at();
+      task.levelled_at = exchange.began_at();
       task.misses = 0;
       break;
     case SyncExchange::Outcome::kUnknownHere:
     case SyncExchange::Outcome::kUnknownThere:
-      pause = std::min(period_, kPause);
+      pause = std::min(period, kPause);
       break;
     case SyncExchange::Outcome::kLevelled:
       context.counters.Add(Count::kSyncsLevelled);
-      pause = std::min(period_, Growing(kSoon, task.misses++));
+      task.levelled_at = exchange.began_at();
+      pause = std::min(period, Growing(kSoon, task.misses++));
       break;
     case SyncExchange::Outcome::kFruitless:
       context.counters.Add(Count::kSyncsFruitless);
-      pause = std::min(period_, Growing(kSoon, task.misses++));
+      pause = std::min(period, Growing(kSoon, task.misses++));
       break;
     case SyncExchange::Outcome::kFailed:
       context.counters.Add(Count::kSyncsFailed);
-      pause = std::min(period_, Growing(kPause, task.misses++));
+      pause = std::min(period, Growing(kPause, task.misses++));
       break;
   }
-  if (std::exchange(task.again, false)) pause = {};
+  const bool again = std::exchange(task.again, false);
+  if (again) pause = {};
+  if (!again && !enabled() && IsFilled(task)) {
+    task.due = MonotonicTime::max();
+    return;
+  }
   task.due = context.now.monotonic + pause;
   queue_.emplace(task.due, index);
 }

@@ -1,8 +1,9 @@
 // When this node compares which partition with whom (Dynamo, section 4.7). Each pair of owners
 // compares each partition, and each number of replicas that buckets have, once a period; the one
-// with the smaller id begins. What was not found equal is looked at again soon, and ever later
-// while it is not; a peer that comes back is waited for a little, and until it has its hints, since
-// those bring it most of what it missed without a comparison.
+// with the smaller id begins. Where a layout gives a partition to this node, comparing it with
+// those who had it is what copies it (section 4.9). What was not found equal is looked at again
+// soon, and ever later while it is not; a peer that comes back is waited for a little, and until it
+// has its hints, since those bring it most of what it missed without a comparison.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,10 @@ class AntiEntropy {
     uint8_t n = 0;
     PeerIndex peer;
     bool begins = false;  // we do
+    // The newest layout gives us the partition, and the peer holds it by an older one: what it has
+    // must come here before the older one can go.
+    bool source = false;
+    std::optional<MonotonicTime> levelled_at;  // since when all that the peer had then is here
     // When both last said that they hold the same.
     std::optional<MonotonicTime> equal_at;
     uint32_t misses = 0;  // exchanges since then
@@ -33,9 +38,20 @@ class AntiEntropy {
     MonotonicTime due;
   };
 
-  // `period` zero: never.
-  AntiEntropy(const Topology& topology, const Peers& peers, const std::vector<uint8_t>& counts,
-              Duration period);
+  // `period` zero: only what has to be copied, and what somebody starts.
+  explicit AntiEntropy(Duration period) : period_(period) {}
+
+  // The topology has changed; every exchange that was under way is given up. `counts`: the numbers
+  // of replicas that buckets have.
+  void Relay(MonotonicTime now, const Topology& topology, const Peers& peers,
+             const std::vector<uint8_t>& counts);
+  // From now on whatever is written comes here too: what was copied before is looked at again.
+  void BeginFill(MonotonicTime now);
+  // Since then, all that its sources had has come.
+  bool Filled() const;
+  // Of how many exchanges with sources, and how many of them are done.
+  size_t fills() const { return fills_; }
+  size_t filled() const;
 
   // The partitions that this node owns.
   const std::vector<uint32_t>& partitions() const { return partitions_; }
@@ -63,12 +79,17 @@ class AntiEntropy {
   static constexpr Duration kPause = std::chrono::seconds(1);
 
   void Postpone(size_t index, MonotonicTime due);
+  bool IsFilled(const Task& task) const {
+    return !task.source || (fill_from_ && task.levelled_at && *task.levelled_at >= *fill_from_);
+  }
 
   const Duration period_;
   std::vector<uint32_t> partitions_;
   std::vector<Task> tasks_;                           // by partition, n and peer
   std::set<std::pair<MonotonicTime, size_t>> queue_;  // of those that we begin, not under way
   size_t under_way_ = 0;
+  size_t fills_ = 0;
+  std::optional<MonotonicTime> fill_from_;
 };
 
 }  // namespace eddy::node

@@ -7,15 +7,46 @@
 
 namespace eddy::node {
 
-Background::Background(const NodeOptions& options, const Topology& topology, const Peers& peers,
+Background::Background(const NodeOptions& options, const Topology& topology,
                        const BucketTable& buckets, uint32_t first_generation)
     : topology_(topology),
       buckets_(buckets),
       operations_(kOperationsMax, first_generation, kBase),
-      anti_entropy_(topology, peers, buckets.ReplicaCounts(), options.anti_entropy_period),
-      trees_(options.anti_entropy_period == Duration{} ? std::vector<uint32_t>()
-                                                       : anti_entropy_.partitions(),
-             topology.layout().partition_bits(), options.tree_age_max) {}
+      anti_entropy_(options.anti_entropy_period),
+      trees_(topology.layout().partition_bits(), options.tree_age_max),
+      handover_(topology.layout().partition_bits()) {}
+
+void Background::Relay(OpContext& context) {
+  const MonotonicTime now = context.now.monotonic;
+  operations_.EraseIf([&](const Operation& operation) {
+    if (const auto* row = std::get_if<SyncRow>(&operation)) {
+      context.budget.Return(row->bytes);
+    } else if (const auto* hint = std::get_if<HintRow>(&operation)) {
+      context.budget.Return(hint->bytes);
+    } else if (const auto* handed = std::get_if<HandoverRow>(&operation)) {
+      // What is being removed must be known to be gone before copies of it may count.
+      if (handed->removing()) return false;
+      context.budget.Return(handed->bytes());
+      removing_ -= handed->hint_owner() ? 0 : 1;
+    }
+    return !std::holds_alternative<TreeStep>(operation) &&
+           !std::holds_alternative<ServedTree>(operation) &&
+           !std::holds_alternative<ServedSegment>(operation);
+  });
+  exchanges_.clear();
+  hints_.Relay();
+  const std::vector<uint8_t> counts = buckets_.ReplicaCounts();
+  anti_entropy_.Relay(now, topology_, context.peers, counts);
+  // While data moves, trees are needed whether they are compared otherwise or not.
+  const bool compares = anti_entropy_.enabled() || !topology_.settled();
+  trees_.Relay(now, compares ? anti_entropy_.partitions() : std::vector<uint32_t>());
+  handover_.Relay(topology_, counts);
+}
+
+void Background::NoteWrite(const std::string& key) {
+  const ring::Token token{storage::TokenOfKey(key)};
+  handover_.NoteWrite(topology_.newest().PartitionOf(token).value);
+}
 
 template <class Op>
 Op* Background::Find(OpContext& context, uint64_t id) {
@@ -56,6 +87,11 @@ void Background::Complete(OpContext& context, storage::StoreResult result) {
   } else if (const auto* hint = std::get_if<HintRow>(operation)) {
     const bool removed = result.record && result.record->empty();
     if (hints_.OnRemoved(context, *hint, removed)) operations_.Erase(id);
+  } else if (std::holds_alternative<HandoverScan>(*operation)) {
+    operations_.Erase(id);
+    handover_.OnScanned(context, std::move(result));
+  } else if (auto* handed = std::get_if<HandoverRow>(operation)) {
+    Settle(context, id, *handed, handed->OnStore(context, id, result));
   }
   Run(context);
 }
@@ -67,6 +103,9 @@ void Background::Receive(OpContext& context, PeerIndex from, const wire::WriteRe
     if (hint.to == from && hints_.OnWriteReply(context, reply.op, hint, reply)) {
       operations_.Erase(reply.op);
     }
+  } else if (operation != nullptr && std::holds_alternative<HandoverRow>(*operation)) {
+    auto& handed = std::get<HandoverRow>(*operation);
+    Settle(context, reply.op, handed, handed.OnWriteReply(context, reply.op, from, reply));
   } else if (auto* row = Find<SyncRow>(context, reply.op)) {
     Settle(context, reply.op, *row, row->OnWriteReply(context, from, reply));
   }
@@ -75,10 +114,14 @@ void Background::Receive(OpContext& context, PeerIndex from, const wire::WriteRe
 
 void Background::Receive(OpContext& context, PeerIndex from, wire::ReadReply reply) {
   const uint64_t id = reply.op;
-  if (auto* row = Find<SyncRow>(context, id)) {
+  Operation* operation = operations_.Find(id);
+  if (operation != nullptr && std::holds_alternative<HandoverRow>(*operation)) {
+    auto& handed = std::get<HandoverRow>(*operation);
+    Settle(context, id, handed, handed.OnReadReply(context, id, from, std::move(reply)));
+  } else if (auto* row = Find<SyncRow>(context, id)) {
     Settle(context, id, *row, row->OnReadReply(context, id, from, std::move(reply)));
-    Run(context);
   }
+  Run(context);
 }
 
 void Background::Receive(OpContext& context, PeerIndex from, const wire::TreeReply& reply) {
@@ -157,6 +200,22 @@ void Background::Settle(OpContext& context, uint64_t id, const SyncRow& row,
   Settle(context, exchange_id, &exchange);
 }
 
+void Background::Settle(OpContext& context, uint64_t id, const HandoverRow& row,
+                        HandoverRow::Progress progress) {
+  if (progress == HandoverRow::Progress::kUnderWay) return;
+  const bool gone = progress == HandoverRow::Progress::kGone;
+  removing_ -= row.hint_owner() ? 0 : 1;
+  if (row.epoch() != topology_.epoch()) {
+    context.budget.Return(row.bytes());
+  } else if (row.hint_owner()) {
+    hints_.HandedOver(context, *row.hint_owner(), row.bytes(), gone);
+  } else {
+    context.budget.Return(row.bytes());
+    handover_.RowEnded(context, gone);
+  }
+  operations_.Erase(id);
+}
+
 // --- Peers and time
 
 void Background::PeerDown(OpContext& context, PeerIndex peer) {
@@ -170,6 +229,8 @@ void Background::PeerDown(OpContext& context, PeerIndex peer) {
       Settle(context, id, *row, row->OnPeerDown(peer));
     } else if (const auto* hint = std::get_if<HintRow>(operation)) {
       if (hints_.OnPeerDown(context, *hint, peer)) operations_.Erase(id);
+    } else if (const auto* handed = std::get_if<HandoverRow>(operation)) {
+      Settle(context, id, *handed, handed->OnPeerDown(peer));
     }
   }
 }
@@ -185,6 +246,8 @@ void Background::Tick(OpContext& context) {
       Settle(context, id, *row, row->OnTick(context));
     } else if (const auto* hint = std::get_if<HintRow>(operation)) {
       if (hints_.OnTick(context, *hint)) operations_.Erase(id);
+    } else if (const auto* handed = std::get_if<HandoverRow>(operation)) {
+      Settle(context, id, *handed, handed->OnTick(context));
     }
   }
 }
@@ -195,6 +258,7 @@ void Background::BeginStop() {
   running_ = false;
   operations_.EraseIf([](const Operation&) { return true; });
   exchanges_.clear();
+  removing_ = 0;
 }
 
 void Background::Run(OpContext& context) {
@@ -204,13 +268,40 @@ void Background::Run(OpContext& context) {
   StartRows(context);
   StartExchanges(context);
   StartTrees(context);
+  StartHandover(context);
+}
+
+void Background::StartHandover(OpContext& context) {
+  if (!topology_.settled()) return;
+  while (!operations_.full()) {
+    auto row = handover_.NextRow(context, topology_, buckets_);
+    if (!row) break;
+    StartHandoverRow(context, *std::move(row));
+  }
+  if (operations_.full()) return;
+  if (auto verb = handover_.NextScan(context)) {
+    verb->id = operations_.NextId();
+    operations_.Insert(HandoverScan());
+    context.effects.verbs.push_back(*std::move(verb));
+  }
+}
+
+void Background::StartHandoverRow(OpContext& context, HandoverRow row) {
+  const uint64_t op = operations_.NextId();
+  auto& placed = std::get<HandoverRow>(operations_.Insert(std::move(row)));
+  removing_ += placed.hint_owner() ? 0 : 1;
+  Settle(context, op, placed, placed.Begin(context, op, topology_.epoch()));
 }
 
 void Background::StartHints(OpContext& context) {
   if (context.hints.empty()) return;
   while (!operations_.full()) {
-    auto start = hints_.Next(context);
+    auto start = hints_.Next(context, topology_, buckets_);
     if (!start) return;
+    if (auto* handed = std::get_if<HandoverRow>(&start->operation)) {
+      StartHandoverRow(context, std::move(*handed));
+      continue;
+    }
     const uint64_t op = operations_.NextId();
     if (const auto* scan = std::get_if<HintScan>(&start->operation)) {
       context.effects.verbs.push_back(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "node/anti_entropy.h"
+#include "node/handover.h"
 #include "node/hint_delivery.h"
 #include "node/operation.h"
 #include "node/operation_table.h"
@@ -23,8 +24,18 @@ namespace eddy::node {
 class Background {
  public:
   // `topology` and `buckets` outlive this.
-  Background(const NodeOptions& options, const Topology& topology, const Peers& peers,
-             const BucketTable& buckets, uint32_t first_generation);
+  Background(const NodeOptions& options, const Topology& topology, const BucketTable& buckets,
+             uint32_t first_generation);
+
+  // The topology has changed; what is under way by the old one is given up.
+  void Relay(OpContext& context);
+  // See AntiEntropy. Not while records are being removed that might be ours again.
+  void BeginFill(OpContext& context) { anti_entropy_.BeginFill(context.now.monotonic); }
+  bool Filled() const { return anti_entropy_.Filled(); }
+  bool Removing() const { return removing_ > 0; }
+  bool HandedOver() const { return handover_.done() && removing_ == 0; }
+  // A record with this key was written here, as to an owner.
+  void NoteWrite(const std::string& key);
 
   // Whether an operation's id is one of these.
   static bool IsMine(uint64_t op) { return (op & kBase) != 0; }
@@ -60,8 +71,8 @@ class Background {
   const TreeBuild& trees() const { return trees_; }
 
  private:
-  using Operation =
-      std::variant<HintScan, HintRow, TreeStep, SyncExchange, SyncRow, ServedTree, ServedSegment>;
+  using Operation = std::variant<HintScan, HintRow, TreeStep, SyncExchange, SyncRow, ServedTree,
+                                 ServedSegment, HandoverScan, HandoverRow>;
 
   static constexpr uint32_t kBase = uint32_t{1} << 31;
   static constexpr size_t kOperationsMax = 4096;
@@ -73,7 +84,12 @@ class Background {
   void Settle(OpContext& context, uint64_t id, SyncExchange* exchange);
   void Settle(OpContext& context, uint64_t id, const SyncRow& row, SyncRow::Progress progress);
 
+  void Settle(OpContext& context, uint64_t id, const HandoverRow& row,
+              HandoverRow::Progress progress);
+
   void StartHints(OpContext& context);
+  void StartHandover(OpContext& context);
+  void StartHandoverRow(OpContext& context, HandoverRow row);
   void StartTrees(OpContext& context);
   void StartExchanges(OpContext& context);
   void StartRows(OpContext& context);
@@ -84,6 +100,8 @@ class Background {
   HintDelivery hints_;
   AntiEntropy anti_entropy_;
   TreeBuild trees_;
+  Handover handover_;
+  size_t removing_ = 0;              // records on their way to being handed over
   std::vector<uint64_t> exchanges_;  // under way, by operation
   bool running_ = false;
 };

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "ring/planner.h"
 #include "ring/token.h"
 #include "storage/key.h"
 #include "wire/context_token.h"
@@ -21,24 +22,36 @@ bool IsDurability(uint8_t value) {
          value <= static_cast<uint8_t>(storage::Durability::kMemory);
 }
 
+// What a node goes by that knows no cluster: itself.
+ring::Layout Alone(ring::Member self, unsigned partition_bits) {
+  self.weight = std::max(self.weight, 1u);
+  auto plan = ring::PlanLayout({.members = {std::move(self)}, .partition_bits = partition_bits});
+  CHECK(plan.has_value());
+  return std::move(plan->layout);
+}
+
 }  // namespace
 
-Node::Core::Core(NodeOptions options, BucketTable bucket_table, ring::Layout layout,
+Node::Core::Core(NodeOptions options, BucketTable bucket_table, ring::Member self,
                  storage::Identity identity, Random random)
     : peers(identity.node),
-      topology(std::move(layout), &peers),
+      membership(options.membership, self, identity.layouts, identity.votes, random.Fork()),
+      topology(Alone(std::move(self), options.membership.partition_bits), &peers),
       budget(options.background),
       lease(identity.lease, identity.history),
       buckets(std::move(bucket_table)),
-      background(options, topology, peers, buckets, static_cast<uint32_t>(random.Next())),
-      options_(options),
+      background(options, topology, buckets, static_cast<uint32_t>(random.Next())),
+      options_(std::move(options)),
       random_(random),
       operations_(options_.operations_max, static_cast<uint32_t>(random_.Next())),
       recent_(options_.recent_requests_max),
       announcement_(random_.Next()),
       witnessed_(std::move(identity.witnessed)) {
   for (const NodeId owner : identity.hint_owners) hints.Note(owner);
-  for (const PeerIndex member : topology.others()) witnesses_.emplace(member, Witness());
+  if (membership.history() != nullptr) {
+    OpContext context = Context(Now{});
+    Relay(context);
+  }
 }
 
 template <class Op, class Begin>
@@ -90,7 +103,7 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
   const MonotonicTime deadline = now.monotonic + wait;
   const uint64_t op = operations_.NextId();
   const Placement& placement = placed->placement;
-  if (!placement.IsReplica(kSelf)) {
+  if (placement.PlaceOf(kSelf) >= placement.readers) {
     const bool may_stand_in = placed->quorum.sloppy && placement.IsStandIn(kSelf);
     const bool alone = std::ranges::none_of(placement.replicas,
                                             [&](PeerIndex peer) { return peers.Reachable(peer); });
@@ -114,6 +127,7 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
       .durability = bucket.durability.value_or(options_.durability),
       .deadline = deadline,
       .placement = placed->placement,
+      .epoch = topology.epoch(),
   };
   coordination.key =
       storage::EncodeKey({token.value, coordination.bucket, coordination.client_key});
@@ -258,20 +272,41 @@ void Node::Core::RememberOutcome(const PutOp& op) {
 // -------------------------------------------------------------------------------------------------
 
 void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
-  const auto peer = peers.Find(from);
-  if (!peer || *peer == kSelf || !topology.IsMember(*peer)) {
-    counters.Add(Count::kRefusedMalformed);
-    return;
-  }
+  const auto peer = peers.Meet(from);
+  if (!peer || *peer == kSelf) return counters.Add(Count::kRefusedMalformed);
   OpContext context = Context(now);
-  std::visit([&](auto& body) { Handle(context, *peer, std::move(body)); }, message);
+  std::visit(
+      [&]<class Body>(Body& body) {
+        // Whoever is no member, or does not know that we are one, may speak of that and no more.
+        if constexpr (std::is_same_v<Body, wire::JoinRequest> ||
+                      std::is_same_v<Body, wire::JoinReply> ||
+                      std::is_same_v<Body, wire::LayoutNews>) {
+          membership.Receive(context, *peer, body);
+          FollowMembership(context);
+        } else if (!membership.IsMember() || !topology.IsMember(*peer)) {
+          counters.Add(Count::kRefusedStranger);
+        } else {
+          Handle(context, *peer, std::move(body));
+        }
+      },
+      message);
+}
+
+void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::LayoutBallot& ballot) {
+  membership.Receive(context, from, ballot);
+  FollowMembership(context);
+}
+
+void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::LayoutVote& vote) {
+  membership.Receive(context, from, vote);
+  FollowMembership(context);
 }
 
 // Hints are kept for members alone, so there are no more owners of hints than members.
 bool Node::Core::MayBeHintedFor(NodeId owner) const {
   if (owner.IsNone()) return true;
   const auto peer = peers.Find(owner);
-  return peer && topology.IsMember(*peer);
+  return peer && topology.IsKnown(*peer);
 }
 
 // For whom a read of this replica must look into the hints as well.
@@ -296,7 +331,8 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ReadRequest re
                                        .record = {}});
   } else {
     const uint64_t op = operations_.NextId();
-    std::vector<NodeId> hint_owners = HintOwnersOf(context, *key);
+    std::vector<NodeId> hint_owners =
+        request.as_owner ? std::vector<NodeId>() : HintOwnersOf(context, *key);
     operations_.Insert(ServedRead(context, op, from, std::move(request), std::move(hint_owners)));
   }
 }
@@ -313,6 +349,7 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest r
     context.Send(from, wire::WriteReply{.op = request.op,
                                         .error = Error{Code::kBusy, "too many operations"}});
   } else {
+    if (request.hint_for.IsNone()) background.NoteWrite(request.key);
     const uint64_t op = operations_.NextId();
     operations_.Insert(ServedWrite(context, op, from, std::move(request)));
   }
@@ -412,6 +449,13 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
       } else {
         lease.ExtendFailed();
       }
+    } else if (const auto* member_row = std::get_if<MembershipRow>(operation)) {
+      ended = true;
+      const Membership::Row which = member_row->row;
+      operations_.Erase(id);
+      membership.RowWritten(context, which, result.record.has_value());
+      FollowMembership(context);
+      ended = false;
     } else if (auto* put = std::get_if<PutOp>(operation)) {
       ended = put->OnStore(context, std::move(result));
       RememberOutcome(*put);
@@ -435,7 +479,8 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
 void Node::Core::PeerUp(Now now, PeerIndex peer) {
   OpContext context = Context(now);
   peers.Up(peer);
-  AnnounceLease(context, peer);
+  membership.PeerUp(context, peer);
+  if (topology.IsMember(peer)) AnnounceLease(context, peer);
   background.PeerUp(context, peer);
 }
 
@@ -459,7 +504,6 @@ void Node::Core::PeerDown(Now now, PeerIndex peer) {
 
 void Node::Core::Tick(Now now) {
   OpContext context = Context(now);
-  if (!started_at_) started_at_ = now.monotonic;
   operations_.EraseIf([&](Operation& operation) {
     if (auto* get = std::get_if<GetOp>(&operation)) return get->OnTick(context);
     if (auto* forward = std::get_if<ForwardOp>(&operation)) return forward->OnTick(context);
@@ -470,6 +514,10 @@ void Node::Core::Tick(Now now) {
     }
     return false;
   });
+  membership.Tick(context);
+  FollowMembership(context);
+  ReportProgress(context);
+  if (!started_at_ && membership.IsMember()) started_at_ = now.monotonic;
   background.Tick(context);
   RenewLease(context);
   budget.Tick(now.monotonic);
@@ -479,6 +527,96 @@ void Node::Core::Tick(Now now) {
     if (due && peers.Reachable(member)) AnnounceLease(context, member);
   }
   ConfirmLease(now);
+}
+
+// --- The layouts
+// -------------------------------------------------------------------------------------------------
+
+uint64_t Node::Core::ReadingNow() const {
+  const ring::LayoutHistory& history = *membership.history();
+  // What this node read by once it reads by for ever; it may be ahead of those that it has not
+  // heard of yet.
+  const uint64_t before = std::min(reading_, history.newest().version());
+  return std::max({history.SyncedByAll(), history.oldest().version(), before,
+                   history.ProgressOf(id()).reading});
+}
+
+void Node::Core::FollowMembership(OpContext& context) {
+  if (layouts_seen_ != membership.changes()) {
+    layouts_seen_ = membership.changes();
+    Relay(context);
+  }
+  for (const auto row : {Membership::Row::kLayouts, Membership::Row::kVotes}) {
+    if (operations_.full()) return;
+    auto value = membership.NextRow(row);
+    if (!value) continue;
+    const bool layouts = row == Membership::Row::kLayouts;
+    const uint64_t op = operations_.NextId();
+    operations_.Insert(MembershipRow{row});
+    context.effects.verbs.push_back(storage::StoreVerb{
+        .id = op,
+        .key = layouts ? storage::LayoutsRowKey() : storage::VotesRowKey(),
+        .action = storage::PutMetaVerb{layouts ? storage::LayoutsRowValue(*std::move(value))
+                                               : storage::VotesRowValue(*std::move(value))}});
+  }
+}
+
+// Goes by what is known now. Most news is of others' progress and changes nothing here.
+void Node::Core::Relay(OpContext& context) {
+  const ring::LayoutHistory& history = *membership.history();
+  const uint64_t reading = ReadingNow();
+  const std::tuple going_by(history.oldest().version(), history.newest().version(), reading,
+                            membership.IsMember());
+  if (going_by_ == going_by) return;
+  going_by_ = going_by;
+  reading_ = reading;
+  topology.Relay(history, reading);
+  draining_ = true;
+  filling_.reset();
+  std::erase_if(witnesses_, [&](const auto& witness) { return !topology.IsMember(witness.first); });
+  for (const PeerIndex member : topology.others()) {
+    const bool fresh = witnesses_.emplace(member, Witness()).second;
+    if (fresh && peers.Reachable(member)) AnnounceLease(context, member);
+  }
+  background.Relay(context);
+}
+
+void Node::Core::ReportProgress(OpContext& context) {
+  if (!membership.IsMember()) return;
+  const ring::LayoutHistory& history = *membership.history();
+  const uint64_t newest = history.newest().version();
+  const ring::LayoutProgress told = history.ProgressOf(id());
+  if (draining_) {
+    draining_ = false;
+    operations_.EraseIf([&](const Operation& operation) {
+      const auto* get = std::get_if<GetOp>(&operation);
+      const auto* put = std::get_if<PutOp>(&operation);
+      draining_ |= get != nullptr && get->epoch() < topology.epoch();
+      draining_ |= put != nullptr && put->epoch() < topology.epoch();
+      return false;
+    });
+  }
+  if (!draining_ && (told.acked < newest || told.reading < reading_)) {
+    membership.Reached({.acked = newest, .synced = 0, .reading = reading_});
+  }
+  // Copies that are to count are made when nobody writes past this node any more.
+  if (told.synced < newest && history.AckedByAll() == newest) {
+    if (filling_ != newest) {
+      if (background.Removing()) return;
+      filling_ = newest;
+      background.BeginFill(context);
+    } else if (confirmed_ && background.Filled()) {
+      membership.Reached({.acked = 0, .synced = newest, .reading = 0});
+    }
+  }
+  // Who leaves has nothing left to hand over, and so it goes.
+  const ring::Member* self = history.newest().Find(id());
+  if (self->leaving && topology.settled() && told.reading == newest && confirmed_ &&
+      background.HandedOver() && hints.empty()) {
+    const ring::LayoutChange go{.kind = ring::LayoutChange::Kind::kRemove, .id = id()};
+    static_cast<void>(membership.Order({&go, 1}));  // at worst again with the next tick
+  }
+  FollowMembership(context);
 }
 
 // --- The lease
@@ -524,7 +662,7 @@ void Node::Core::LoseActor(OpContext& context) {
 }
 
 void Node::Core::ConfirmLease(Now now) {
-  if (confirmed_ || !started_at_ || !lease.HasBlock()) return;
+  if (confirmed_ || !started_at_ || !membership.IsMember() || !lease.HasBlock()) return;
   bool all = true;
   bool all_reachable = true;
   for (const auto& [member, witness] : witnesses_) {
@@ -541,6 +679,10 @@ void Node::Core::ConfirmLease(Now now) {
 }
 
 bool Node::Core::Ready(std::string_view* reason) const {
+  if (!membership.IsMember()) {
+    *reason = membership.Awaits();
+    return false;
+  }
   if (!confirmed_) *reason = "waiting for the other members to confirm its lease";
   return confirmed_;
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "node/forward_op.h"
 #include "node/get_op.h"
 #include "node/hint_book.h"
+#include "node/membership.h"
 #include "node/node.h"
 #include "node/operation.h"
 #include "node/operation_table.h"
@@ -27,7 +29,7 @@ namespace eddy::node {
 
 class Node::Core {
  public:
-  Core(NodeOptions options, BucketTable buckets, ring::Layout layout, storage::Identity identity,
+  Core(NodeOptions options, BucketTable buckets, ring::Member self, storage::Identity identity,
        Random random);
 
   void Coordinate(Now now, const Origin& origin, wire::ClientRequest request);
@@ -42,6 +44,7 @@ class Node::Core {
   Effects effects;
   NodeCounters counters;
   Peers peers;
+  Membership membership;
   Topology topology;
   HintBook hints;
   BackgroundBudget budget;
@@ -57,8 +60,12 @@ class Node::Core {
   struct LeaseRow {
     storage::Lease lease;
   };
-  using Operation =
-      std::variant<GetOp, PutOp, ForwardOp, ServedRead, ServedWrite, ServedLease, LeaseRow>;
+  // A row of the membership's, likewise.
+  struct MembershipRow {
+    Membership::Row row;
+  };
+  using Operation = std::variant<GetOp, PutOp, ForwardOp, ServedRead, ServedWrite, ServedLease,
+                                 LeaseRow, MembershipRow>;
 
   // What a member has said of our lease.
   struct Witness {
@@ -81,6 +88,9 @@ class Node::Core {
   void Handle(OpContext& context, PeerIndex from, wire::ForwardReply reply);
   void Handle(OpContext& context, PeerIndex from, const wire::LeaseAnnouncement& announced);
   void Handle(OpContext& context, PeerIndex from, const wire::LeaseAnswer& answer);
+  // What is about the cluster as a whole.
+  void Handle(OpContext& context, PeerIndex from, const wire::LayoutBallot& ballot);
+  void Handle(OpContext& context, PeerIndex from, const wire::LayoutVote& vote);
   // What is about a partition as a whole.
   template <class Message>
   void Handle(OpContext& context, PeerIndex from, Message message) {
@@ -107,6 +117,14 @@ class Node::Core {
   bool MayBeHintedFor(NodeId owner) const;
   std::vector<NodeId> HintOwnersOf(const OpContext& context, const storage::RecordKey& key) const;
 
+  // After anything that may have changed what the membership knows or wants written.
+  void FollowMembership(OpContext& context);
+  void Relay(OpContext& context);
+  // Which live version reads go by.
+  uint64_t ReadingNow() const;
+  // Tells how far this node has come with the layouts.
+  void ReportProgress(OpContext& context);
+
   void RenewLease(OpContext& context);
   void AnnounceLease(OpContext& context, PeerIndex to);
   void AnnounceLeaseToAll(OpContext& context);
@@ -123,8 +141,17 @@ class Node::Core {
   // Our lease as the other members see it.
   std::map<PeerIndex, Witness> witnesses_;
   uint64_t announcement_;  // names the lease announced last; an answer to another one says nothing
-  std::optional<MonotonicTime> started_at_;
+  std::optional<MonotonicTime> started_at_;  // as a member
   bool confirmed_ = false;
+
+  uint64_t layouts_seen_ = 0;  // of membership.changes()
+  // Something that was placed by an older topology may be under way still.
+  bool draining_ = false;
+  uint64_t reading_ = 0;
+  // What the topology goes by: the oldest and newest live versions, which of them reads go by, and
+  // whether this node is a member.
+  std::optional<std::tuple<uint64_t, uint64_t, uint64_t, bool>> going_by_;
+  std::optional<uint64_t> filling_;  // the version that this node is being filled for
 
   // The others' leases as we have witnessed them.
   std::map<ActorId, storage::Lease> witnessed_;

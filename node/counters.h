@@ -27,6 +27,7 @@ enum class Count : uint8_t {
   kDroppedTooLate,
   kRefusedBusy,
   kRefusedMalformed,
+  kRefusedStranger,
   kStoreErrors,
   kHistoriesBegun,
   kLeasesGranted,
@@ -43,9 +44,14 @@ enum class Count : uint8_t {
   kSyncsFailed,
   kSyncPulled,
   kSyncPushed,
+  kClustersFounded,
+  kLayoutBallots,
+  kLayoutsChosen,
+  kLayoutsRefused,
+  kHandedOver,
 };
 
-inline constexpr std::array<std::string_view, 34> kCountNames = {
+inline constexpr std::array<std::string_view, 40> kCountNames = {
     "gets",
     "puts",
     "deletes",
@@ -64,6 +70,7 @@ inline constexpr std::array<std::string_view, 34> kCountNames = {
     "dropped_too_late",
     "refused_busy",
     "refused_malformed",
+    "refused_strangers",
     "store_errors",
     "histories_begun",
     "leases_granted",
@@ -80,6 +87,11 @@ inline constexpr std::array<std::string_view, 34> kCountNames = {
     "syncs_failed",
     "sync_pulled",
     "sync_pushed",
+    "clusters_founded",
+    "layout_ballots",
+    "layouts_chosen",
+    "layouts_refused",
+    "handed_over",
 };
 
 class NodeCounters {

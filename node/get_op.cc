@@ -15,8 +15,15 @@ GetOp::GetOp(Coordination coordination, bool all_siblings)
   for (size_t place = 0; place < placement.readers; ++place) {
     candidates_.push_back(placement.replicas[place]);
   }
-  if (!coordination_.quorum.sloppy) return;
-  for (const PeerIndex peer : placement.stand_ins) candidates_.push_back(peer);
+  if (coordination_.quorum.sloppy) {
+    for (const PeerIndex peer : placement.stand_ins) candidates_.push_back(peer);
+  }
+  heirs_begin_ = candidates_.size();
+  for (size_t place = placement.readers; place < placement.replicas.size(); ++place) {
+    if (candidates_.size() < heirs_begin_ + kHeirsMax) {
+      candidates_.push_back(placement.replicas[place]);
+    }
+  }
 }
 
 bool GetOp::Begin(OpContext& context) {
@@ -85,7 +92,11 @@ bool GetOp::OnTick(OpContext& context) {
     }
     return true;
   }
-  if (phase_ != Phase::kReading || context.now.monotonic < hedge_at_) return false;
+  if (phase_ == Phase::kAnswered || context.now.monotonic < hedge_at_) return false;
+  if (phase_ == Phase::kWritingBack) {
+    without_heirs_ = true;
+    return Progress(context);
+  }
   for (size_t place = 0; place < candidates_.size(); ++place) {
     const PeerIndex member = candidates_[place];
     if (replicas_[place].state == State::kAsked && member != kSelf) {
@@ -124,7 +135,7 @@ std::optional<size_t> GetOp::NextToAsk(const OpContext& context, bool owners_onl
   std::optional<size_t> silent;
   // Some owner answers, or may yet. A stand-in that holds nothing would only dilute the quorum.
   bool owners_to_hope_for = false;
-  for (size_t place = 0; place < candidates_.size(); ++place) {
+  for (size_t place = 0; place < heirs_begin_; ++place) {
     const PeerIndex peer = candidates_[place];
     const State state = replicas_[place].state;
     if (IsOwner(place)) {
@@ -146,12 +157,65 @@ bool GetOp::AskEnough(OpContext& context) {
   };
   const size_t owners = coordination_.placement.readers;
   while (under_way(owners) < coordination_.quorum.pr ||
-         under_way(candidates_.size()) < coordination_.quorum.r) {
+         under_way(heirs_begin_) < coordination_.quorum.r) {
     const auto next = NextToAsk(context, under_way(owners) < coordination_.quorum.pr);
     if (!next) return false;
     Ask(context, *next);
   }
   return true;
+}
+
+size_t GetOp::CandidateOf(size_t place) const {
+  const size_t readers = coordination_.placement.readers;
+  return place < readers ? place : heirs_begin_ + (place - readers);
+}
+
+PlaceMask GetOp::HoldingPlaces() const {
+  PlaceMask places = 0;
+  for (size_t place = 0; place < coordination_.placement.replicas.size(); ++place) {
+    const size_t candidate = CandidateOf(place);
+    if (candidate >= candidates_.size()) break;
+    const Replica& replica = replicas_[candidate];
+    const bool counts = coordination_.quorum.r == 1 || replica.holds == digest_;
+    if (replica.state == State::kAnswered && counts) places |= PlaceBit(place);
+  }
+  return places;
+}
+
+bool GetOp::HeirsHold(OpContext& context) {
+  const Placement& placement = coordination_.placement;
+  if (without_heirs_ || placement.write_sets.size() == 1) return true;
+  bool hold = true;
+  const PlaceMask holding = HoldingPlaces();
+  for (size_t newer = 1; newer < placement.write_sets.size(); ++newer) {
+    const Placement::WriteSet& set = placement.write_sets[newer];
+    const auto needed =
+        static_cast<size_t>(std::min<int>(coordination_.quorum.r, std::popcount(set.places)));
+    auto sure = static_cast<size_t>(std::popcount(holding & set.places));
+    if (sure >= needed) continue;
+    // Those that may come to hold it; then those that have not been asked, heirs first.
+    std::vector<size_t> idle;
+    for (size_t i = placement.replicas.size(); i-- > 0;) {
+      if ((set.places & ~holding & PlaceBit(i)) == 0) continue;
+      const size_t candidate = CandidateOf(i);
+      if (candidate >= candidates_.size()) continue;
+      const Replica& replica = replicas_[candidate];
+      const bool answered = replica.state == State::kAnswered;
+      if (replica.state == State::kAsked || answered || replica.writing_back) {
+        ++sure;
+        hold = false;
+      } else if (replica.state == State::kIdle && context.peers.Reachable(candidates_[candidate])) {
+        idle.push_back(candidate);
+      }
+    }
+    for (const size_t candidate : idle) {
+      if (sure >= needed) break;
+      Ask(context, candidate);
+      ++sure;
+      hold = false;
+    }
+  }
+  return hold;
 }
 
 PeerIndex GetOp::OwnerBehind() const {
@@ -237,11 +301,11 @@ void GetOp::Repair(OpContext& context, size_t place, bool wait) {
                             .key = coordination_.key,
                             .durability = coordination_.durability,
                             .action = storage::JoinVerb{encoded_}};
-    if (!IsOwner(place)) context.HintHere(OwnerBehind(), &verb);
+    if (IsStandIn(place)) context.HintHere(OwnerBehind(), &verb);
     context.effects.verbs.push_back(std::move(verb));
     return;
   }
-  const NodeId hint_for = IsOwner(place) ? NodeId{} : context.peers.IdOf(OwnerBehind());
+  const NodeId hint_for = IsStandIn(place) ? context.peers.IdOf(OwnerBehind()) : NodeId{};
   context.Send(member,
                wire::WriteRequest{.op = op,
                                   .key = coordination_.key,
@@ -265,13 +329,19 @@ bool GetOp::Progress(OpContext& context) {
       return true;
     }
     if (!Suffice(CountOf(State::kAnswered), OwnersOf(State::kAnswered))) return false;
-    if (HoldersOfJoin(candidates_.size()) < CountOf(State::kAnswered))
+    if (HoldersOfJoin(heirs_begin_) < CountOf(State::kAnswered))
       context.counters.Add(Count::kReadsDiverged);
     phase_ = Phase::kWritingBack;
+    hedge_at_ = context.now.monotonic + context.options.hedge_max;
   }
   if (phase_ == Phase::kWritingBack) {
+    const bool heirs_hold = needed == 1 || HeirsHold(context);
     const bool held =
-        Suffice(HoldersOfJoin(candidates_.size()), HoldersOfJoin(coordination_.placement.readers));
+        Suffice(HoldersOfJoin(heirs_begin_), HoldersOfJoin(coordination_.placement.readers));
+    if (needed > 1 && held && !heirs_hold) {
+      RepairAllBehind(context, true);
+      return false;
+    }
     if (needed > 1 && !held) {
       RepairAllBehind(context, true);
       // One of them may have failed since it answered.
@@ -285,14 +355,15 @@ bool GetOp::Progress(OpContext& context) {
     phase_ = Phase::kAnswered;
   }
   RepairAllBehind(context, false);
-  return CountOf(State::kAsked) == 0 && std::ranges::none_of(replicas_, &Replica::writing_back);
+  return CountOf(State::kAsked, candidates_.size()) == 0 &&
+         std::ranges::none_of(replicas_, &Replica::writing_back);
 }
 
 void GetOp::AnswerJoin(OpContext& context) {
   wire::ClientReply reply;
   reply.needed = coordination_.quorum.r;
   reply.answered = static_cast<uint8_t>(CountOf(State::kAnswered));
-  reply.primaries = static_cast<uint8_t>(OwnersOf(State::kAnswered));
+  reply.primaries = coordination_.placement.Fewest(HoldingPlaces());
   reply.context =
       wire::EncodeContextToken(join_->context(), coordination_.bucket, coordination_.client_key);
   const auto show = [&](const lattice::Sibling& sibling) {

@@ -12,6 +12,10 @@
 //
 // Writing back before the answer keeps what a quorum read has shown from vanishing when its writer
 // died half-way. A read with r = 1 makes no such promise and repairs afterwards only.
+//
+// While a newer layout is being filled, its owners (the heirs) are not read from, but what a read
+// with r > 1 shows must not vanish when they take over: so the join is brought to r of their list
+// as well, as far as they answer in time. The reply says how many owners hold it where fewest do.
 #pragma once
 
 #include <algorithm>
@@ -39,6 +43,8 @@ class GetOp {
   bool OnPeerDown(OpContext& context, PeerIndex peer);
   bool OnTick(OpContext& context);
 
+  uint64_t epoch() const { return coordination_.epoch; }
+
  private:
   enum class Phase : uint8_t { kReading, kWritingBack, kAnswered };
   enum class State : uint8_t { kIdle, kAsked, kAnswered, kFailed };
@@ -55,7 +61,8 @@ class GetOp {
     return static_cast<size_t>(std::ranges::find(candidates_, peer) - candidates_.begin());
   }
   bool IsOwner(size_t place) const { return place < coordination_.placement.readers; }
-  size_t CountOf(State state) const { return CountOf(state, candidates_.size()); }
+  bool IsStandIn(size_t place) const { return !IsOwner(place) && place < heirs_begin_; }
+  size_t CountOf(State state) const { return CountOf(state, heirs_begin_); }
   size_t OwnersOf(State state) const { return CountOf(state, coordination_.placement.readers); }
   size_t CountOf(State state, size_t places) const;
   size_t HoldersOfJoin(size_t places) const;
@@ -67,6 +74,13 @@ class GetOp {
   std::optional<size_t> NextToAsk(const OpContext& context, bool owners_only) const;
   // Asks until enough are under way. False: there are too few.
   bool AskEnough(OpContext& context);
+  // The places of the placement that stand behind the answer: that hold the join, or of a read with
+  // r = 1 have answered.
+  PlaceMask HoldingPlaces() const;
+  size_t CandidateOf(size_t place) const;
+  // Whether so many of each newer list hold the join as it takes; asks more of them where that
+  // helps.
+  bool HeirsHold(OpContext& context);
   // The owner in whose stead a stand-in keeps what is written back to it.
   PeerIndex OwnerBehind() const;
   void Ask(OpContext& context, size_t place);
@@ -84,9 +98,13 @@ class GetOp {
   Coordination coordination_;
   const bool all_siblings_;
   Phase phase_ = Phase::kReading;
-  // The preference list, then its stand-ins if they may count; a place in here is what follows.
-  InlineVector<PeerIndex, ring::kWalkMax> candidates_;
-  std::array<Replica, ring::kWalkMax> replicas_{};
+  // The preference list, then its stand-ins if they may count, then the heirs; a place in here is
+  // what follows.
+  static constexpr size_t kHeirsMax = 8;
+  InlineVector<PeerIndex, ring::kWalkMax + kHeirsMax> candidates_;
+  std::array<Replica, ring::kWalkMax + kHeirsMax> replicas_{};
+  size_t heirs_begin_;
+  bool without_heirs_ = false;  // they take too long
   MonotonicTime hedge_at_;
 
   // What this node read here, and said to the others that it holds.

@@ -1,38 +1,63 @@
 #include "node/hint_delivery.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "storage/key.h"
 #include "storage/record_codec.h"
 
 namespace eddy::node {
 
-std::optional<HintDelivery::Start> HintDelivery::Next(OpContext& context) {
+std::optional<HintDelivery::Start> HintDelivery::Next(OpContext& context, const Topology& topology,
+                                                      const BucketTable& buckets) {
   const auto& notes = context.hints.notes();
   for (auto at = notes.begin(); at != notes.end();) {
     const NodeId owner = at->first;
     ++at;  // now: an owner without hints is struck from the book
     const auto peer = context.peers.Find(owner);
-    if (!peer || !context.peers.Reachable(*peer)) continue;
+    const bool is_gone = !peer || !topology.IsMember(*peer);
+    if (!is_gone && !context.peers.Reachable(*peer)) continue;
     Route& route = routes_[owner];
-    if (auto start = NextFor(context, owner, route)) return start;
+    if (auto start = NextFor(context, topology, buckets, owner, route)) return start;
   }
   return std::nullopt;
 }
 
-std::optional<HintDelivery::Start> HintDelivery::NextFor(OpContext& context, NodeId owner,
+std::optional<HintDelivery::Start> HintDelivery::NextFor(OpContext& context,
+                                                         const Topology& topology,
+                                                         const BucketTable& buckets, NodeId owner,
                                                          Route& route) {
   if (route.scanning || context.now.monotonic < route.not_before) return std::nullopt;
   if (!route.page.empty()) {
     // One that has fallen silent is asked for one sign of life at a time.
-    if (route.in_flight > 0 && context.peers.Silent(*context.peers.Find(owner))) {
-      return std::nullopt;
-    }
+    const auto peer = context.peers.Find(owner);
+    if (route.in_flight > 0 && peer && context.peers.Silent(*peer)) return std::nullopt;
     Row& row = route.page.front();
     const size_t bytes = row.key.size() + row.record.size();
     if (!context.budget.Take(context.now.monotonic, bytes)) return std::nullopt;
     ++route.in_flight;
+    const auto key = storage::DecodeKey(row.key);
+    std::vector<PeerIndex> owners;
+    if (key) {
+      owners = topology.Owners(topology.newest().PartitionOf(ring::Token{key->token}),
+                               buckets.Find(key->bucket).n);
+    }
+    const bool is_owner =
+        peer && topology.IsMember(*peer) && std::ranges::find(owners, *peer) != owners.end();
+    if (!is_owner) {
+      std::erase_if(owners,
+                    [&](PeerIndex other) { return other != kSelf && !topology.IsMember(other); });
+      Start start{.operation = HandoverRow({.key = std::move(row.key),
+                                            .record = std::move(row.record),
+                                            .owners = std::move(owners),
+                                            .hint_owner = owner}),
+                  .record = {},
+                  .from = {}};
+      route.page.pop_front();
+      return start;
+    }
     Start start{.operation = HintRow{.owner = owner,
-                                     .to = *context.peers.Find(owner),
+                                     .to = *peer,
                                      .key = std::move(row.key),
                                      .digest = storage::RecordDigest(row.record),
                                      .bytes = bytes,
@@ -84,7 +109,7 @@ bool HintDelivery::OnWriteReply(OpContext& context, uint64_t op, HintRow& row,
   if (row.removing) return false;
   context.peers.Answered(row.to, context.now.monotonic - (row.give_up_at - kRowMax));
   if (reply.error) {
-    RowEnded(context, row, false);
+    RowEnded(context, row.owner, row.bytes, false);
     return true;
   }
   row.removing = true;
@@ -99,26 +124,26 @@ bool HintDelivery::OnWriteReply(OpContext& context, uint64_t op, HintRow& row,
 }
 
 bool HintDelivery::OnRemoved(OpContext& context, const HintRow& row, bool removed) {
-  RowEnded(context, row, removed);
+  RowEnded(context, row.owner, row.bytes, removed);
   return true;
 }
 
 bool HintDelivery::OnPeerDown(OpContext& context, const HintRow& row, PeerIndex peer) {
   if (row.removing || row.to != peer) return false;
-  RowEnded(context, row, false);
+  RowEnded(context, row.owner, row.bytes, false);
   return true;
 }
 
 bool HintDelivery::OnTick(OpContext& context, const HintRow& row) {
   if (row.removing || context.now.monotonic < row.give_up_at) return false;
   context.peers.LeftUnanswered(row.to);
-  RowEnded(context, row, false);
+  RowEnded(context, row.owner, row.bytes, false);
   return true;
 }
 
-void HintDelivery::RowEnded(OpContext& context, const HintRow& row, bool removed) {
-  context.budget.Return(row.bytes);
-  Route& route = routes_[row.owner];
+void HintDelivery::RowEnded(OpContext& context, NodeId owner, size_t bytes, bool removed) {
+  context.budget.Return(bytes);
+  Route& route = routes_[owner];
   --route.in_flight;
   if (removed) return;
   // What is left of this pass is read again with the next.

@@ -1,7 +1,8 @@
 // Brings the records that this node keeps for others to their owners (Dynamo, section 4.6): in
 // token order, a page at a time, within the background budget. A row goes only when its owner has
 // said that the record is durable there, and only if it has not changed since it was sent, so a
-// crash of either side at any moment repeats work and loses nothing. The rows are in the store;
+// crash of either side at any moment repeats work and loses nothing. Where the owner has left, or
+// its key belongs to others now, they get the record (node/handover.h). The rows are in the store;
 // what is here is only how far each owner's delivery has come.
 //
 //   owner reachable ── scan a page ── send each row ── owner: durable ── remove it if unchanged
@@ -18,7 +19,9 @@
 #include <variant>
 
 #include "base/hash.h"
+#include "node/handover.h"
 #include "node/operation.h"
+#include "node/topology.h"
 #include "storage/store.h"
 
 namespace eddy::node {
@@ -51,11 +54,12 @@ class HintDelivery {
   // What to start next: a scan to put into the table of operations with the verb that it asks for,
   // or a row with the message; nullopt: nothing now. Called until it gives nothing.
   struct Start {
-    std::variant<HintScan, HintRow> operation;
-    std::string record;  // of a row
+    std::variant<HintScan, HintRow, HandoverRow> operation;
+    std::string record;  // of a row for its owner
     std::string from;    // of a scan: where the page begins
   };
-  std::optional<Start> Next(OpContext& context);
+  std::optional<Start> Next(OpContext& context, const Topology& topology,
+                            const BucketTable& buckets);
 
   // Handlers of the operations; true: it has ended.
   bool OnScanned(OpContext& context, const HintScan& scan, storage::StoreResult result);
@@ -63,6 +67,12 @@ class HintDelivery {
   bool OnRemoved(OpContext& context, const HintRow& row, bool removed);
   bool OnPeerDown(OpContext& context, const HintRow& row, PeerIndex peer);
   bool OnTick(OpContext& context, const HintRow& row);
+  // A row that went to those who own its key now.
+  void HandedOver(OpContext& context, NodeId owner, size_t bytes, bool gone) {
+    RowEnded(context, owner, bytes, gone);
+  }
+  // Every row under way was given up.
+  void Relay() { routes_.clear(); }
 
  private:
   struct Row {
@@ -81,8 +91,9 @@ class HintDelivery {
     MonotonicTime not_before;
   };
 
-  std::optional<Start> NextFor(OpContext& context, NodeId owner, Route& route);
-  void RowEnded(OpContext& context, const HintRow& row, bool removed);
+  std::optional<Start> NextFor(OpContext& context, const Topology& topology,
+                               const BucketTable& buckets, NodeId owner, Route& route);
+  void RowEnded(OpContext& context, NodeId owner, size_t bytes, bool removed);
 
   std::map<NodeId, Route> routes_;
 };

@@ -6,9 +6,9 @@
 
 namespace eddy::node {
 
-Node::Node(NodeOptions options, BucketTable buckets, ring::Layout layout,
-           storage::Identity identity, Random random)
-    : core_(std::make_unique<Core>(options, std::move(buckets), std::move(layout),
+Node::Node(NodeOptions options, BucketTable buckets, ring::Member self, storage::Identity identity,
+           Random random)
+    : core_(std::make_unique<Core>(std::move(options), std::move(buckets), std::move(self),
                                    std::move(identity), random)) {}
 Node::~Node() = default;
 
@@ -27,7 +27,7 @@ void Node::Complete(Now now, storage::StoreResult result) {
 }
 
 void Node::PeerUp(Now now, NodeId peer) {
-  if (const auto index = core_->peers.Find(peer)) core_->PeerUp(now, *index);
+  if (const auto index = core_->peers.Meet(peer)) core_->PeerUp(now, *index);
 }
 
 void Node::PeerDown(Now now, NodeId peer) {
@@ -62,6 +62,19 @@ size_t Node::StartSync(Now now, std::optional<uint32_t> partition) {
   return core_->background.StartSync(now.monotonic, partition);
 }
 const ring::Layout& Node::layout() const { return core_->topology.layout(); }
+const ring::LayoutHistory* Node::layouts() const { return core_->membership.history(); }
+uint64_t Node::layout_changes() const { return core_->membership.changes(); }
+Status Node::Order(std::span<const ring::LayoutChange> changes) {
+  return core_->membership.Order(changes);
+}
+const std::vector<ring::LayoutChange>& Node::orders() const { return core_->membership.orders(); }
+Result<ring::Plan> Node::PlanOf(std::span<const ring::LayoutChange> changes) const {
+  return core_->membership.PlanOf(changes);
+}
+std::vector<ring::Member> Node::Askers() const { return core_->membership.Askers(); }
+size_t Node::fills() const { return core_->background.anti_entropy().fills(); }
+size_t Node::filled() const { return core_->background.anti_entropy().filled(); }
+bool Node::handed_over() const { return core_->background.HandedOver(); }
 NodeId Node::id() const { return core_->id(); }
 ActorId Node::actor() const { return core_->lease.actor(); }
 

@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,13 +26,34 @@
 #include "node/bucket.h"
 #include "node/effects.h"
 #include "ring/layout.h"
+#include "ring/layout_change.h"
+#include "ring/layout_history.h"
+#include "ring/member.h"
+#include "ring/planner.h"
 #include "storage/identity.h"
 #include "storage/store.h"
 #include "wire/hello.h"
 
 namespace eddy::node {
 
+// How this node finds its cluster; see node/membership.h.
+struct MembershipOptions {
+  // Of those that begin a cluster together, this is the one to found it; and the others' names.
+  bool founder = true;
+  std::vector<std::string> seeds;
+  // How long the founder waits for the others.
+  Duration found_after = std::chrono::seconds(3);
+  // The member in whose place this node asks to come; empty: none.
+  std::string replaces;
+  // Whether those who ask are let in without an order.
+  bool auto_join = true;
+  unsigned partition_bits = ring::kPartitionBitsDefault;  // of a cluster founded here
+  uint32_t replicas = 3;                                  // that layouts are balanced for
+};
+
 struct NodeOptions {
+  MembershipOptions membership;
+
   Duration deadline_default = std::chrono::seconds(2);
   Duration deadline_max = std::chrono::seconds(60);
   // When a read asks one more replica: four times the peer's usual answer time, within these.
@@ -66,7 +89,9 @@ class Node {
  public:
   static constexpr Duration kTickPeriod = std::chrono::milliseconds(5);
 
-  Node(NodeOptions options, BucketTable buckets, ring::Layout layout, storage::Identity identity,
+  // `self`: this process as a member of a cluster, its id that of `identity`. Requires that the
+  // layouts and votes of `identity` can be decoded, or are empty.
+  Node(NodeOptions options, BucketTable buckets, ring::Member self, storage::Identity identity,
        Random random);
   ~Node();
   Node(const Node&) = delete;
@@ -112,7 +137,25 @@ class Node {
   // Compares the partition, or all, as soon as may be, with those other owners with whom it is for
   // this node to begin: how many comparisons that are.
   size_t StartSync(Now now, std::optional<uint32_t> partition);
+  // The layout that reads go by; this node alone, before it knows a cluster.
   const ring::Layout& layout() const;
+  // Null: this node is, and was, a member of no cluster.
+  const ring::LayoutHistory* layouts() const;
+  // Changes whenever layouts() does.
+  uint64_t layout_changes() const;
+  // Orders changes of the cluster; see Membership::Order.
+  Status Order(std::span<const ring::LayoutChange> changes);
+  const std::vector<ring::LayoutChange>& orders() const;
+  // What would come of these changes, with those that wait already; nothing is ordered.
+  Result<ring::Plan> PlanOf(std::span<const ring::LayoutChange> changes) const;
+  // Nodes that have asked to join and were not let in by themselves.
+  std::vector<ring::Member> Askers() const;
+  // How many comparisons with former owners this node has to make before it holds what the newest
+  // layout gives it, and how many of them are made.
+  size_t fills() const;
+  size_t filled() const;
+  // Nothing is held here any more that others should hold.
+  bool handed_over() const;
   NodeId id() const;
   ActorId actor() const;
   bool Reachable(NodeId peer) const;

@@ -87,6 +87,7 @@ struct Coordination {
   storage::Durability durability = storage::Durability::kSync;
   MonotonicTime deadline;
   Placement placement;  // this node is one of the replicas
+  uint64_t epoch = 0;   // of the topology that placed it
 };
 
 }  // namespace eddy::node

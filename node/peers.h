@@ -42,10 +42,16 @@ class Peers {
 
   // The transport has, or has lost, a connection.
   void Up(PeerIndex peer) {
-    peers_[peer.value] = Peer{.id = peers_[peer.value].id, .reachable = true};
+    Peer& state = peers_[peer.value];
+    state = Peer{.id = state.id, .connected = true, .shunned = state.shunned};
   }
-  void Down(PeerIndex peer) { peers_[peer.value].reachable = false; }
-  bool Reachable(PeerIndex peer) const { return peers_[peer.value].reachable; }
+  void Down(PeerIndex peer) { peers_[peer.value].connected = false; }
+  bool Connected(PeerIndex peer) const { return peers_[peer.value].connected; }
+  // One that was sent away from the cluster is as good as unreachable, whatever it says.
+  void Shun(PeerIndex peer, bool shunned) { peers_[peer.value].shunned = shunned; }
+  bool Reachable(PeerIndex peer) const {
+    return peers_[peer.value].connected && !peers_[peer.value].shunned;
+  }
 
   // An answer to a request came, or its time ran out. A peer that left kSilencesMax requests in a
   // row unanswered is silent until it answers again: connected, perhaps stopped; asked last.
@@ -64,7 +70,8 @@ class Peers {
   };
   struct Peer {
     NodeId id;
-    bool reachable = false;
+    bool connected = false;
+    bool shunned = false;
     uint32_t unanswered = 0;
     Duration answer_time{};
   };

@@ -9,6 +9,7 @@
 #include "base/inline_vector.h"
 #include "node/peers.h"
 #include "ring/layout.h"
+#include "ring/layout_history.h"
 
 namespace eddy::node {
 
@@ -17,7 +18,7 @@ using PlaceMask = uint64_t;
 
 struct Placement {
   // Layouts that writes go by at the same time: one, and more while data moves.
-  static constexpr size_t kLayoutsMax = 3;
+  static constexpr size_t kLayoutsMax = ring::LayoutHistory::kLiveMax;
   static constexpr size_t kPlacesMax = kLayoutsMax * ring::kWalkMax;
   static_assert(kPlacesMax <= 64);
 

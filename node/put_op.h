@@ -54,6 +54,7 @@ class PutOp {
   bool OnTick(OpContext& context);
 
   Outcome outcome() const { return outcome_; }
+  uint64_t epoch() const { return coordination_.epoch; }
   RequestId request() const { return coordination_.origin.request; }
   uint8_t needed() const { return coordination_.quorum.w; }
   uint8_t answered() const { return coordination_.placement.Fewest(Acked()); }

@@ -1,5 +1,7 @@
 #include "node/tree_build.h"
 
+#include <algorithm>
+
 #include "storage/hash_tree.h"
 #include "storage/key.h"
 
@@ -8,12 +10,23 @@ namespace eddy::node {
 using storage::BuildVerb;
 using storage::HashTree;
 
-TreeBuild::TreeBuild(const std::vector<uint32_t>& partitions, unsigned partition_bits,
-                     Duration again_after)
+TreeBuild::TreeBuild(unsigned partition_bits, Duration again_after)
     : partition_bits_(partition_bits),
       again_after_(again_after),
-      states_(size_t{1} << partition_bits) {
-  for (const uint32_t partition : partitions) queue_.emplace(MonotonicTime(), partition);
+      states_(size_t{1} << partition_bits) {}
+
+void TreeBuild::Relay(MonotonicTime now, const std::vector<uint32_t>& partitions) {
+  for (uint32_t partition = 0; partition < states_.size(); ++partition) {
+    State& state = states_[partition];
+    const bool wanted = std::ranges::binary_search(partitions, partition);
+    if (std::exchange(state.wanted, wanted) == wanted || building_ == partition) continue;
+    if (wanted) {
+      if (!state.known) state.due = now;
+      queue_.emplace(state.due, partition);
+    } else {
+      queue_.erase({state.due, partition});
+    }
+  }
 }
 
 std::optional<storage::StoreVerb> TreeBuild::Next(OpContext& context) {
@@ -89,14 +102,14 @@ void TreeBuild::Ended(OpContext& context, bool built) {
   state.due = !built                       ? now + kPause
               : again_after_ == Duration{} ? MonotonicTime::max()
                                            : now + again_after_;
-  queue_.emplace(state.due, partition);
+  if (state.wanted) queue_.emplace(state.due, partition);
 }
 
 void TreeBuild::Forgotten(MonotonicTime now, uint32_t partition) {
   State& state = states_[partition];
   if (!std::exchange(state.known, false)) return;  // and so it is queued, or being built
   --known_;
-  if (building_ == partition) return;
+  if (building_ == partition || !state.wanted) return;
   queue_.erase({state.due, partition});
   state.due = now;
   queue_.emplace(state.due, partition);

@@ -25,7 +25,10 @@ struct TreeStep {};
 class TreeBuild {
  public:
   // `again_after`: a tree of this age is built anew; zero: never.
-  TreeBuild(const std::vector<uint32_t>& partitions, unsigned partition_bits, Duration again_after);
+  TreeBuild(unsigned partition_bits, Duration again_after);
+
+  // From now on these partitions, ascending. Trees that are known stay so.
+  void Relay(MonotonicTime now, const std::vector<uint32_t>& partitions);
 
   // The verb of the next step, which is then under way until OnStep; nullopt: nothing now.
   std::optional<storage::StoreVerb> Next(OpContext& context);
@@ -43,6 +46,7 @@ class TreeBuild {
 
   enum class Step : uint8_t { kBegin, kScan, kFeed, kFinish };
   struct State {
+    bool wanted = false;
     bool known = false;
     MonotonicTime due;
   };

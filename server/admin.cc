@@ -12,24 +12,14 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "server/admin_calls.h"
+
 namespace eddy::server {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Answer = Result<Json>;
-
-Status CheckNames(const Json& arguments, std::initializer_list<std::string_view> known) {
-  for (const auto& [name, value] : arguments.items()) {
-    if (std::ranges::find(known, name) != known.end()) continue;
-    return Fail(
-        Code::kInvalidArgument,
-        known.size() == 0
-            ? fmt::format("this call takes no arguments, and '{}' was given", name)
-            : fmt::format("unknown argument '{}': known are {}", name, fmt::join(known, ", ")));
-  }
-  return {};
-}
+using Answer = AdminAnswer;
 
 // By the node's own clock: to be compared with what the same node says, and nothing else.
 int64_t Microseconds(MonotonicTime time) {
@@ -37,7 +27,7 @@ int64_t Microseconds(MonotonicTime time) {
 }
 
 Answer RepairStatus(node::Node* node, Now now, const Json& arguments) {
-  if (Status ok = CheckNames(arguments, {}); !ok) return std::unexpected(ok.error());
+  if (Status ok = CheckAdminNames(arguments, {}); !ok) return std::unexpected(ok.error());
   Json partitions = Json::array();
   for (const node::SyncState& state : node->SyncStates()) {
     Json row = {{"partition", state.partition}, {"equal_ms_ago", nullptr}};
@@ -60,7 +50,8 @@ Answer RepairStatus(node::Node* node, Now now, const Json& arguments) {
 }
 
 Answer RepairStart(node::Node* node, Now now, const Json& arguments) {
-  if (Status ok = CheckNames(arguments, {"partition"}); !ok) return std::unexpected(ok.error());
+  if (Status ok = CheckAdminNames(arguments, {"partition"}); !ok)
+    return std::unexpected(ok.error());
   std::optional<uint32_t> partition;
   if (const auto found = arguments.find("partition"); found != arguments.end()) {
     const uint32_t count = node->layout().partition_count();
@@ -83,7 +74,10 @@ struct Call {
   std::string_view name;
   Answer (*run)(node::Node* node, Now now, const Json& arguments);
 };
-constexpr std::array<Call, 2> kCalls = {{
+constexpr std::array<Call, 5> kCalls = {{
+    {"cluster.order", OrderCluster},
+    {"cluster.plan", PlanCluster},
+    {"cluster.show", ShowCluster},
     {"repair.start", RepairStart},
     {"repair.status", RepairStatus},
 }};
@@ -107,6 +101,19 @@ Answer Run(node::Node* node, Now now, const wire::AdminRequest& request) {
 }
 
 }  // namespace
+
+Status CheckAdminNames(const nlohmann::ordered_json& arguments,
+                       std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : arguments.items()) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    return Fail(
+        Code::kInvalidArgument,
+        known.size() == 0
+            ? fmt::format("this call takes no arguments, and '{}' was given", name)
+            : fmt::format("unknown argument '{}': known are {}", name, fmt::join(known, ", ")));
+  }
+  return {};
+}
 
 wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& request) {
   wire::AdminReply reply{.id = request.id};

@@ -29,22 +29,25 @@ Exit codes:
 // What was given; nothing where a flag was left out.
 struct Flags {
   std::optional<std::string> config_file, name, host, zone, data_dir, cluster, seeds, durability,
-      memory_limit, engine, pid_file, log_format;
+      memory_limit, engine, pid_file, log_format, replaces;
   std::optional<uint16_t> native, peer, resp, http;
   bool check = false;
 };
 
 void Define(CLI::App* app, Flags* flags) {
   app->add_option("--config", flags->config_file, "Configuration file (TOML)");
-  app->add_option("--name", flags->name, "This node's name, as the seed list has it");
+  app->add_option("--name", flags->name, "This node's name, no other member's");
   app->add_option("--host", flags->host, "Where the doors are opened (default: the seed's host)");
-  app->add_option("--zone", flags->zone, "Zone of a cluster of one (seeds name their own)");
+  app->add_option("--zone", flags->zone, "What it fails together with (seeds name their own)");
   app->add_option("--data-dir", flags->data_dir, "Where the data is (default: eddy-data)");
   app->add_option("--cluster", flags->cluster, "The cluster's name (default: eddy)");
   app->add_option("--seeds", flags->seeds,
-                  "All members: n1@127.0.0.1:7401/z1,n2@... (peer port; /zone optional)");
+                  "Where to find other nodes: n1@127.0.0.1:7401/z1,n2@... (peer port; /zone "
+                  "optional); the first founds a new cluster");
+  app->add_option("--replace", flags->replaces,
+                  "Come in place of this member, which is lost for ever");
   app->add_option("--native-port", flags->native, "Native door (default: 7400; 0: closed)");
-  app->add_option("--peer-port", flags->peer, "Peer door (default: the seed's port)");
+  app->add_option("--peer-port", flags->peer, "Peer door (default: the seed's port, or 7401)");
   app->add_option("--resp-port", flags->resp, "Redis protocol door (default: 7379; 0: closed)");
   app->add_option("--http-port", flags->http, "HTTP door (default: 7480; 0: closed)");
   app->add_option("--engine", flags->engine, "rocksdb (default) or memory (for tests)");
@@ -71,6 +74,7 @@ void Apply(const Flags& flags, Config* config, std::vector<ConfigError>* errors)
   Override(flags.data_dir, &config->data_dir);
   Override(flags.cluster, &config->cluster);
   Override(flags.pid_file, &config->pid_file);
+  Override(flags.replaces, &config->replaces);
   Override(flags.native, &config->native);
   Override(flags.peer, &config->peer);
   Override(flags.resp, &config->resp);

@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <functional>
 #include <utility>
@@ -13,6 +14,7 @@
 #include <toml++/toml.h>
 
 #include "base/nearest.h"
+#include "ring/layout.h"
 
 namespace eddy::server {
 
@@ -99,6 +101,18 @@ Field BytesField(std::string_view key, uint64_t least, uint64_t most, uint64_t* 
           }};
 }
 
+Field PartitionsField(std::string_view key, unsigned* bits) {
+  return {key, "a power of two within 1 to 16384", [=](const toml::node& node) {
+            const auto number = node.value_exact<int64_t>();
+            if (!number || *number < 1 || *number > int64_t{1} << ring::kPartitionBitsMax ||
+                !std::has_single_bit(static_cast<uint64_t>(*number))) {
+              return false;
+            }
+            *bits = static_cast<unsigned>(std::countr_zero(static_cast<uint64_t>(*number)));
+            return true;
+          }};
+}
+
 // One of a few names.
 template <class Value, class Target>
 Field ChoiceField(std::string_view key, std::vector<std::pair<std::string_view, Value>> choices,
@@ -152,11 +166,14 @@ std::vector<Field> BucketFields(node::BucketProperties* bucket) {
 std::vector<Section> SectionsOf(Config* config) {
   constexpr uint64_t kDayMs = uint64_t{24} * 3600 * 1000;
   return {
-      {"", {TextField("cluster", &config->cluster)}},
+      {"",
+       {TextField("cluster", &config->cluster), SwitchField("auto_join", &config->auto_join),
+        PartitionsField("partitions", &config->partition_bits)}},
       {"node",
        {TextField("name", &config->name), TextField("zone", &config->zone),
         TextField("host", &config->host), TextField("data_dir", &config->data_dir),
-        TextField("pid_file", &config->pid_file)}},
+        TextField("pid_file", &config->pid_file), TextField("replaces", &config->replaces),
+        NumberField("weight", 1, ring::kMemberWeightMax, &config->weight)}},
       {"doors",
        {PortField("native", &config->native), PortField("peer", &config->peer),
         PortField("resp", &config->resp), PortField("http", &config->http)}},
@@ -354,45 +371,47 @@ std::vector<ConfigError> ReadConfig(std::string_view toml, std::string_view file
 std::vector<ConfigError> CompleteConfig(Config* config) {
   std::vector<ConfigError> errors;
   if (config->cluster.empty()) errors.push_back({"", "the cluster's name must not be empty"});
+  if (auto ok = CheckSeeds(config->seeds); !ok) errors.push_back({"", ok.error().text});
   if (config->seeds.empty()) {
     if (config->name.empty()) config->name = "n1";
     if (config->host.empty()) config->host = "127.0.0.1";
-    if (!config->peer) config->peer = 7401;
-    // A cluster of one is one whose only seed is the node itself.
-    config->seeds.push_back(Seed{config->name, config->host,
-                                 *config->peer != 0 ? *config->peer : uint16_t{7401},
-                                 config->zone});
+    if (!config->peer) config->peer = 0;
   } else if (config->name.empty()) {
     errors.push_back({"",
                       "a node of a cluster needs a name: give it as --name, or as name in "
-                      "[node], as the seed list has it"});
+                      "[node]"});
     return errors;
+  } else if (const auto own = std::ranges::find(config->seeds, config->name, &Seed::name);
+             own != config->seeds.end()) {
+    if (config->host.empty()) config->host = own->host;
+    if (!config->peer) config->peer = own->peer_port;
+    if (!config->zone.empty() && config->zone != own->zone) {
+      errors.push_back({"", fmt::format("node '{}' has the zone '{}', and '{}' in its seed list: "
+                                        "correct one of them",
+                                        config->name, config->zone, own->zone)});
+    }
+    config->zone = own->zone;
+  } else {
+    if (config->host.empty()) {
+      errors.push_back({"", fmt::format("node '{}' is none of its seeds, so it must be told where "
+                                        "others reach it: give --host",
+                                        config->name)});
+    }
+    if (!config->peer) config->peer = 7401;
   }
-
-  const auto own = std::ranges::find(config->seeds, config->name, &Seed::name);
-  if (own == config->seeds.end()) {
-    std::string names;
-    for (const Seed& seed : config->seeds) names += (names.empty() ? "" : ", ") + seed.name;
-    errors.push_back({"", fmt::format("node '{}' is not in its own seed list ({}): add "
-                                      "{}@HOST:PORT to the seeds of every node, or correct --name",
-                                      config->name, names, config->name)});
-    return errors;
-  }
-  if (config->host.empty()) config->host = own->host;
-  if (!config->peer) config->peer = own->peer_port;
-  if (config->seeds.size() > 1 && *config->peer == 0) {
+  if (!config->seeds.empty() && *config->peer == 0) {
     errors.push_back({"",
                       "the peer door of a node with other members cannot be closed: give "
                       "--peer-port a port other than 0"});
   }
-  if (!config->zone.empty() && config->zone != own->zone) {
-    errors.push_back({"", fmt::format("node '{}' has the zone '{}', and '{}' in its seed list: "
-                                      "correct one of them",
-                                      config->name, config->zone, own->zone)});
+  if (config->engine == EngineKind::kMemory && config->replaces.empty()) {
+    // What it was before has gone with its memory.
+    config->replaces = config->name;
   }
-  config->zone = own->zone;
-  if (auto layout = LayoutOfSeeds(config->cluster, config->seeds); !layout) {
-    errors.push_back({"", fmt::format("the seed list makes no ring: {}", layout.error().text)});
+  ring::Member self{.id = NodeId{0, 1}, .name = config->name, .zone = config->zone};
+  self.doors.host = config->host;
+  if (auto ok = ring::CheckMembers({self}); !ok) {
+    errors.push_back({"", fmt::format("this node cannot be a member: {}", ok.error().text)});
   }
 
   const std::pair<std::string_view, uint16_t> doors[] = {{"native", config->native},

@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "node/bucket.h"
+#include "ring/member.h"
+#include "ring/partition.h"
 #include "server/seed.h"
 #include "storage/store.h"
 
@@ -24,17 +26,22 @@ enum class LogFormat { kAuto, kText, kJson };  // kAuto: text on a terminal, JSO
 
 struct Config {
   std::string cluster = "eddy";
-  std::vector<Seed> seeds;  // all members; empty: a cluster of one
+  std::vector<Seed> seeds;  // where other nodes may be found; empty: a cluster of one
+  bool auto_join = true;    // whether nodes that ask are let in without an order
+  unsigned partition_bits = ring::kPartitionBitsDefault;  // of a cluster that is founded here
 
   // [node]
   std::string name;  // required with seeds; "n1" without
-  std::string zone;  // as the seed has it, where seeds are given
+  std::string zone;  // as the seed has it, if the node is one of its own seeds
   std::string host;  // where the doors are opened; the seed's host where not given
+  uint32_t weight = 100;
+  std::string replaces;  // the member, lost for ever, in whose place the node comes; empty: none
   std::string data_dir = "eddy-data";
   std::string pid_file;  // empty: none is written
 
   // [doors]; 0: not opened
-  std::optional<uint16_t> peer;  // the seed's port where not given
+  // The seed's port where not given; 7401 for a node that is no seed; closed without seeds.
+  std::optional<uint16_t> peer;
   uint16_t native = 7400;
   uint16_t resp = 7379;
   uint16_t http = 7480;
@@ -81,7 +88,7 @@ std::string FormatErrors(const std::vector<ConfigError>& errors);
                                                   Config* config);
 
 // Fills in what follows from the rest (name, host, peer port), and checks what no single key can
-// tell: that the node is one of its own seeds, and that the doors of one host differ.
+// tell: that seeds differ, and that the doors of one host do.
 [[nodiscard]] std::vector<ConfigError> CompleteConfig(Config* config);
 
 // What the texts of flags and keys mean; nullopt if nothing.

@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <utility>
 
 #include <fmt/core.h>
@@ -66,34 +68,37 @@ std::optional<Daemon::Problem> Daemon::Start() {
   std::signal(SIGPIPE, SIG_IGN);
   started_at_ = clock();
 
-  auto layout = LayoutOfSeeds(config_.cluster, config_.seeds);
-  if (!layout) return Problem{ExitCode::kConfig, layout.error().text};
-  layout_ = *std::move(layout);
-  const NodeId id = NodeIdOf(config_.cluster, config_.name);
-  const ring::Member* self = layout_->Find(id);
-  CHECK(self != nullptr);
-
   if (auto problem = OpenEngine()) return problem;
 
   wire::Hello hello{.cluster = config_.cluster,
                     .software = std::string(kSoftware),
-                    .node = id,
                     .node_name = config_.name,
-                    .doors = {.host = self->doors.host,
+                    .doors = {.host = config_.host,
                               .native = config_.native,
                               .peer = *config_.peer,
                               .resp = config_.resp,
-                              .http = config_.http},
-                    .layout = layout_->digest()};
+                              .http = config_.http}};
   if (auto problem = OpenDoors(hello)) return problem;
 
-  auto identity = storage::OpenIdentity(engine_.get(), config_.cluster, id, &random_);
+  auto identity = storage::OpenIdentity(
+      engine_.get(), {.cluster = config_.cluster, .name = config_.name}, &random_);
   if (!identity) {
     return Problem{ExitCode::kDataDirectory,
                    fmt::format("data directory {}: {}", config_.data_dir, identity.error().text)};
   }
+  unsigned partition_bits = config_.partition_bits;
+  if (!identity->layouts.empty()) {
+    const auto layouts = ring::LayoutHistory::Decode(identity->layouts);
+    if (!layouts) {
+      return Problem{ExitCode::kDataDirectory,
+                     fmt::format("data directory {}: {}", config_.data_dir, layouts.error().text)};
+    }
+    partition_bits = layouts->newest().partition_bits();
+  }
+  transport_->SetSelf(identity->node);
+  native_->SetSelf(identity->node);
   trees_.emplace(storage::TreeKeeper::Options{
-      .partition_bits = layout_->partition_bits(),
+      .partition_bits = partition_bits,
       .replicas_of = [this](std::string_view bucket) { return config_.buckets.Find(bucket).n; }});
   runner_ = std::make_unique<StoreRunner>(&loop_, engine_.get(), identity->lease, &*trees_,
                                           StoreRunnerOptions{}, [this] { arrived_ = true; });
@@ -108,16 +113,30 @@ std::optional<Daemon::Problem> Daemon::Start() {
   options.background.foreground_p99_max = config_.foreground_p99_max;
   options.anti_entropy_period = config_.anti_entropy_period;
   options.tree_age_max = config_.tree_age_max;
-  node_ = std::make_unique<node::Node>(options, config_.buckets, *layout_, *std::move(identity),
-                                       random_.Fork());
+  options.membership = {
+      .founder = config_.seeds.empty() || config_.seeds.front().name == config_.name,
+      .replaces = config_.replaces,
+      .auto_join = config_.auto_join,
+      .partition_bits = partition_bits};
+  for (const Seed& seed : config_.seeds) {
+    if (seed.name != config_.name) options.membership.seeds.push_back(seed.name);
+  }
+  ring::Member self{.id = identity->node,
+                    .name = config_.name,
+                    .zone = config_.zone,
+                    .weight = config_.weight,
+                    .doors = hello.doors};
+  node_ = std::make_unique<node::Node>(options, config_.buckets, std::move(self),
+                                       *std::move(identity), random_.Fork());
+  FollowLayouts();
   StartHandles();
   WritePidFile();
   log_->Log(
       LogLevel::kInfo,
-      fmt::format("{} started: node {} of cluster '{}' ({} members), data in {}, doors on "
-                  "{}: native {}, peer {}, resp {}, http {}",
-                  kSoftware, config_.name, config_.cluster, config_.seeds.size(), config_.data_dir,
-                  config_.host, config_.native, *config_.peer, config_.resp, config_.http));
+      fmt::format("{} started: node {} of cluster '{}', data in {}, doors on {}: native {}, peer "
+                  "{}, resp {}, http {}",
+                  kSoftware, config_.name, config_.cluster, config_.data_dir, config_.host,
+                  config_.native, *config_.peer, config_.resp, config_.http));
   return std::nullopt;
 }
 
@@ -136,9 +155,19 @@ std::optional<Daemon::Problem> Daemon::OpenEngine() {
 }
 
 std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
+  // The seeds that come after this one in the list, then those that dial it first.
+  PeerOptions peers{.hello = hello, .host = config_.host, .port = *config_.peer};
+  const auto own = std::ranges::find(config_.seeds, config_.name, &Seed::name);
+  if (own != config_.seeds.end()) {
+    peers.seeds.assign(std::next(own), config_.seeds.end());
+    peers.seeds_dialled = peers.seeds.size();
+    peers.seeds.insert(peers.seeds.end(), config_.seeds.begin(), own);
+  } else {
+    peers.seeds = config_.seeds;
+    peers.seeds_dialled = peers.seeds.size();
+  }
   transport_ = std::make_unique<PeerTransport>(
-      &loop_, PeerOptions{.hello = hello, .host = config_.host, .port = *config_.peer}, &*layout_,
-      static_cast<PeerHandler*>(this), log_, random_.Fork());
+      &loop_, std::move(peers), static_cast<PeerHandler*>(this), log_, random_.Fork());
   if (auto ok = transport_->Listen(); !ok) return Problem{ExitCode::kDoor, ok.error().text};
 
   native_ = std::make_unique<NativeDoor>(
@@ -232,6 +261,16 @@ ExitCode Daemon::Run() {
   return FinishStop();
 }
 
+void Daemon::FollowLayouts() {
+  if (std::exchange(layouts_seen_, node_->layout_changes()) == node_->layout_changes() &&
+      layouts_seen_ != 0) {
+    return;
+  }
+  const ring::LayoutHistory* layouts = node_->layouts();
+  if (layouts == nullptr) return;
+  transport_->SetCluster(layouts->origin(), layouts->newest().members());
+}
+
 void Daemon::RunTurn() {
   clients_.RunWoken();
   if (std::exchange(arrived_, false)) {
@@ -243,6 +282,7 @@ void Daemon::RunTurn() {
     transport_->Flush();
     runner_->Commit(&results_);
   } while (CompleteResults());
+  FollowLayouts();
   clients_.Flush();
   clock_.NextTurn();
   if (clients_.woken.empty()) {
@@ -336,22 +376,7 @@ wire::NodeStatus Daemon::Status() {
   const ring::Layout& ring = node_->layout();
   status.layout_version = ring.version();
   status.partitions = ring.partition_count();
-  const auto self = ring.IndexOf(node_->id());
-  for (uint32_t i = 0; i < ring.partition_count(); ++i) {
-    const ring::MemberIndex owner = ring.OwnerOf(ring::PartitionId{i});
-    status.owners.push_back(owner.value);
-    if (owner == self) ++status.partitions_owned;
-  }
-  for (size_t i = 0; i < ring.members().size(); ++i) {
-    const ring::Member& member = ring.members()[i];
-    status.members.push_back(
-        {.id = member.id,
-         .name = member.name,
-         .zone = member.zone,
-         .weight = member.weight,
-         .doors = transport_->DoorsOf(ring::MemberIndex{static_cast<uint16_t>(i)}),
-         .reachable = member.id == node_->id() || node_->Reachable(member.id)});
-  }
+  ShowMembers(&status);
   const storage::EngineEstimate estimate = engine_->Estimate();
   status.keys_estimate = estimate.data_keys;
   status.data_bytes = estimate.data_bytes;
@@ -390,6 +415,39 @@ wire::NodeStatus Daemon::Status() {
   add("store_syncs", store.syncs);
   add("store_refused_busy", store.refused_busy);
   return status;
+}
+
+void Daemon::ShowMembers(wire::NodeStatus* status) const {
+  const ring::Layout& read = node_->layout();
+  const ring::LayoutHistory* layouts = node_->layouts();
+  const ring::Layout& newest = layouts != nullptr ? layouts->newest() : read;
+  status->layout_newest = newest.version();
+  // In the order of their ids, those of either.
+  std::map<NodeId, std::pair<const ring::Member*, const ring::Member*>> members;
+  for (const ring::Member& member : read.members()) members[member.id].first = &member;
+  for (const ring::Member& member : newest.members()) members[member.id].second = &member;
+  std::map<NodeId, uint32_t> places;
+  for (const auto& [id, known] : members) {
+    const auto& [before, now] = known;
+    const ring::Member& member = now != nullptr ? *now : *before;
+    const ring::Doors* doors = transport_->DoorsOf(id);
+    places.emplace(id, static_cast<uint32_t>(status->members.size()));
+    status->members.push_back({.id = id,
+                               .name = member.name,
+                               .zone = member.zone,
+                               .weight = before != nullptr ? before->weight : 0,
+                               .doors = doors != nullptr ? *doors : member.doors,
+                               .reachable = id == node_->id() || node_->Reachable(id),
+                               .standing = now == nullptr      ? wire::Standing::kRemoved
+                                           : now->leaving      ? wire::Standing::kLeaving
+                                           : before == nullptr ? wire::Standing::kJoining
+                                                               : wire::Standing::kMember});
+  }
+  for (uint32_t i = 0; i < read.partition_count(); ++i) {
+    const NodeId owner = read.member(read.OwnerOf(ring::PartitionId{i})).id;
+    status->owners.push_back(places.at(owner));
+    if (owner == node_->id()) ++status->partitions_owned;
+  }
 }
 
 void Daemon::OnSignal(int signal) {

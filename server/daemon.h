@@ -71,6 +71,7 @@ class Daemon final : private Front, private PeerHandler {
     return RunAdmin(node_.get(), now(), request);
   }
   wire::NodeStatus Status() override;
+  void ShowMembers(wire::NodeStatus* status) const;
   const ring::Layout& layout() override { return node_->layout(); }
   Now now() override { return clock_.Read(); }
   // PeerHandler
@@ -89,6 +90,8 @@ class Daemon final : private Front, private PeerHandler {
   void WritePidFile();
   bool Ready(std::string* reason) const;
 
+  // The transport dials by what the node knows of the layouts.
+  void FollowLayouts();
   void RunTurn();
   void RunEffects();
   bool CompleteResults();
@@ -116,7 +119,7 @@ class Daemon final : private Front, private PeerHandler {
   bool handles_open_ = false;
 
   std::unique_ptr<storage::Engine> engine_;
-  std::optional<ring::Layout> layout_;
+  uint64_t layouts_seen_ = 0;  // of node::Node::layout_changes
   std::unique_ptr<node::Node> node_;
   std::optional<storage::TreeKeeper> trees_;
   std::unique_ptr<StoreRunner> runner_;

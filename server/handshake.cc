@@ -35,26 +35,26 @@ Status JudgeClient(const wire::Hello& own, const wire::Hello& theirs) {
   return JudgeCluster(own, theirs);
 }
 
-Status JudgePeer(const wire::Hello& own, const wire::Hello& theirs, bool is_member) {
+Status JudgePeer(const wire::Hello& own, const wire::Hello& theirs) {
   if (auto ok = JudgeVersion(own, theirs); !ok) return ok;
   if (auto ok = JudgeCluster(own, theirs); !ok) return ok;
+  if (theirs.node.IsNone()) {
+    return Fail(Code::kInvalidArgument,
+                "the peer door is for nodes, and you do not say which you "
+                "are: clients have a door of their own");
+  }
   if (theirs.node == own.node) {
     return Fail(Code::kConflict,
-                fmt::format("you say that you are {}, which is this node: give every node a name "
-                            "of its own, and an address of its own in the seed list",
+                fmt::format("you say that you are {}, which is this node: was its data directory "
+                            "copied? give every node a directory of its own",
                             own.node_name));
   }
-  if (!is_member) {
-    return Fail(Code::kConflict,
-                fmt::format("node {} does not know the node '{}': give every node the same seed "
-                            "list",
-                            own.node_name, theirs.node_name));
-  }
-  if (theirs.layout != own.layout) {
-    return Fail(Code::kConflict,
-                fmt::format("node {} has another layout than node {}: give every node the same "
-                            "seed list, with the same hosts, ports and zones",
-                            own.node_name, theirs.node_name));
+  if (own.layout != Digest() && theirs.layout != Digest() && theirs.layout != own.layout) {
+    return Fail(Code::kWrongCluster,
+                fmt::format("node {} and node {} are of two clusters, both named '{}', that were "
+                            "founded apart: empty the data directories of the one that is not "
+                            "wanted, and start its nodes with seeds of the other",
+                            own.node_name, theirs.node_name, own.cluster));
   }
   return {};
 }

@@ -12,7 +12,7 @@ namespace eddy::server {
 [[nodiscard]] Status JudgeClient(const wire::Hello& own, const wire::Hello& theirs);
 
 // What a node at the other end of a peer connection said; beyond the client's: it must be another
-// member, and have the same layout (kConflict).
-[[nodiscard]] Status JudgePeer(const wire::Hello& own, const wire::Hello& theirs, bool is_member);
+// node (kConflict), and of no cluster yet or of the same (kWrongCluster), where we are of one.
+[[nodiscard]] Status JudgePeer(const wire::Hello& own, const wire::Hello& theirs);
 
 }  // namespace eddy::server

@@ -31,6 +31,8 @@ class NativeDoor {
  public:
   NativeDoor(Front* front, NativeOptions options) : front_(front), options_(std::move(options)) {}
 
+  // Who this node is: before the loop runs, where the options did not say it yet.
+  void SetSelf(NodeId self) { options_.hello.node = self; }
   std::unique_ptr<Session> MakeSession(Outlet* outlet);
 
   // The refusal frame for a client over the limit of connections.
@@ -40,7 +42,7 @@ class NativeDoor {
   friend class NativeSession;
 
   Front* const front_;
-  const NativeOptions options_;
+  NativeOptions options_;
   wire::Encoder encoder_;
   // By number, for replies that come when the client may have left.
   std::unordered_map<uint64_t, NativeSession*> sessions_;

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
+#include "ring/layout.h"
 #include "server/handshake.h"
 #include "wire/frame.h"
 
@@ -14,6 +15,7 @@ namespace eddy::server {
 namespace {
 
 constexpr Duration kCheckTimesEvery = std::chrono::milliseconds(250);
+constexpr size_t kConnectionsMax = 2 * ring::kMembersMax;
 
 TcpLimits PeerLimits() {
   TcpLimits limits;
@@ -24,7 +26,7 @@ TcpLimits PeerLimits() {
   return limits;
 }
 
-ListenerOptions DoorOf(const PeerOptions& options, const ring::Layout& layout) {
+ListenerOptions DoorOf(const PeerOptions& options) {
   std::string full;
   wire::Encoder().AppendRefusal(Error{Code::kBusy,
                                       "too many peer connections: is this address in the seed "
@@ -34,7 +36,7 @@ ListenerOptions DoorOf(const PeerOptions& options, const ring::Layout& layout) {
                          .flag = "--peer-port",
                          .host = options.host,
                          .port = options.port,
-                         .connections_max = 4 * layout.members().size() + 16,
+                         .connections_max = kConnectionsMax,
                          .hello_max = options.hello_max,
                          .full_reply = std::move(full)};
 }
@@ -54,7 +56,7 @@ bool WantsAnswer(const wire::PeerMessage& message) {
 class PeerSession final : public Session {
  public:
   // `dialled` is null on a connection that came in: then the other side says hello first.
-  PeerSession(PeerTransport* transport, TcpConnection* connection, PeerTransport::Link* dialled)
+  PeerSession(PeerTransport* transport, TcpConnection* connection, PeerTransport::Target* dialled)
       : transport_(transport), connection_(connection), dialled_(dialled) {
     if (dialled != nullptr)
       transport->encoder_.AppendHello(transport->options_.hello, connection->out());
@@ -94,7 +96,7 @@ class PeerSession final : public Session {
       const auto refusal = wire::DecodeRefusal(frame.payload);
       if (!refusal) return std::unexpected(refusal.error());
       ended_ = true;
-      transport_->Refused(dialled_ != nullptr ? dialled_->member->name : "a peer", refusal->text);
+      transport_->Refused(dialled_ != nullptr ? dialled_->name : "a peer", refusal->text);
       connection_->CloseAfterFlush();
       return {};
     }
@@ -104,6 +106,10 @@ class PeerSession final : public Session {
       auto link = transport_->OnHello(connection_, dialled_, *hello);
       if (!link) return std::unexpected(std::move(link.error()));
       link_ = *link;
+      if (link_ == nullptr) {
+        ended_ = true;
+        connection_->Close("it has another connection with this node");
+      }
       return {};
     }
     if (link_ != nullptr && frame.kind == wire::FrameKind::kPeerMessage) {
@@ -119,7 +125,7 @@ class PeerSession final : public Session {
 
   PeerTransport* const transport_;
   TcpConnection* const connection_;
-  PeerTransport::Link* const dialled_;
+  PeerTransport::Target* const dialled_;
   PeerTransport::Link* link_ = nullptr;  // once greeted
   bool ended_ = false;
 };
@@ -128,42 +134,74 @@ class PeerSession final : public Session {
 struct PeerTransport::Lookup {
   uv_getaddrinfo_t request;
   PeerTransport* transport;
-  size_t link;
+  Target* target;
 };
 
-PeerTransport::PeerTransport(uv_loop_t* loop, PeerOptions options, const ring::Layout* layout,
-                             PeerHandler* handler, LogSink* log, Random random)
+PeerTransport::PeerTransport(uv_loop_t* loop, PeerOptions options, PeerHandler* handler,
+                             LogSink* log, Random random)
     : options_(std::move(options)),
-      layout_(layout),
       handler_(handler),
       log_(log),
       random_(random),
       shared_{.loop = loop, .limits = PeerLimits()},
       listener_(
-          &shared_, DoorOf(options_, *layout),
+          &shared_, DoorOf(options_),
           [this](TcpConnection* connection) {
             return std::make_unique<PeerSession>(this, connection, nullptr);
           },
           [handler] { return handler->clock(); }) {
-  for (const ring::Member& member : layout->members()) {
-    links_.push_back(Link{.member = &member,
-                          .doors = member.doors,
-                          .dials = options_.hello.node < member.id,
-                          .backoff = options_.redial_min});
-    if (IsSelf(links_.back())) links_.back().doors = options_.hello.doors;
+  for (const Seed& seed : options_.seeds) {
+    seeds_.push_back(Target{.name = seed.name,
+                            .host = seed.host,
+                            .port = seed.peer_port,
+                            .node = std::nullopt,
+                            .is_seed = true,
+                            .backoff = options_.redial_min});
   }
 }
 
 PeerTransport::~PeerTransport() { CHECK(empty()); }
 
 Status PeerTransport::Listen() {
-  if (links_.size() == 1) return {};
+  if (options_.port == 0) return {};
   return listener_.Listen();
 }
 
+void PeerTransport::SetCluster(Digest origin, const std::vector<ring::Member>& members) {
+  options_.hello.layout = origin;
+  for (auto& [id, link] : links_) link.target.is_member = false;
+  members_ = 0;
+  for (const ring::Member& member : members) {
+    if (member.id == options_.hello.node) continue;
+    Link& link = links_[member.id];
+    const bool moved =
+        link.target.host != member.doors.host || link.target.port != member.doors.peer;
+    link.id = member.id;
+    link.target.name = member.name;
+    link.target.host = member.doors.host;
+    link.target.port = member.doors.peer;
+    link.target.node = member.id;
+    link.target.is_member = true;
+    if (moved) link.target.backoff = options_.redial_min;
+    if (link.connection == nullptr) link.doors = member.doors;
+    ++members_;
+  }
+}
+
+const PeerTransport::Link* PeerTransport::Find(NodeId node) const {
+  const auto found = links_.find(node);
+  return found == links_.end() ? nullptr : &found->second;
+}
+
+const ring::Doors* PeerTransport::DoorsOf(NodeId node) const {
+  if (node == options_.hello.node) return &options_.hello.doors;
+  const Link* link = Find(node);
+  return link == nullptr ? nullptr : &link->doors;
+}
+
 void PeerTransport::Send(NodeId to, const wire::PeerMessage& message) {
-  const auto index = layout_->IndexOf(to);
-  Link* link = index ? &links_[index->value] : nullptr;
+  const auto found = links_.find(to);
+  Link* link = found == links_.end() ? nullptr : &found->second;
   if (link == nullptr || link->connection == nullptr ||
       link->connection->unsent_bytes() > options_.queue_bytes_max) {
     ++counters_.messages_dropped;
@@ -180,12 +218,9 @@ void PeerTransport::Send(NodeId to, const wire::PeerMessage& message) {
 
 void PeerTransport::Tick(MonotonicTime now) {
   if (closing_) return;
-  for (size_t i = 0; i < links_.size(); ++i) {
-    Link& link = links_[i];
-    if (link.connection == nullptr) {
-      if (link.dials && !link.dialling && now >= link.dial_at) Dial(i, now);
-      continue;
-    }
+  if (!began_at_) began_at_ = now;
+  for (auto& [id, link] : links_) {
+    if (link.connection == nullptr) continue;
     if (!link.asked) {
       link.silent_since.reset();
     } else if (!link.silent_since) {
@@ -194,26 +229,55 @@ void PeerTransport::Tick(MonotonicTime now) {
       link.connection->Close("it was asked and has not answered");
     }
   }
+  TickDials(now);
   if (now - times_checked_at_ < kCheckTimesEvery) return;
   times_checked_at_ = now;
   listener_.CheckTimes(now);
   for (const auto& [connection, owned] : dialled_) connection->CheckTimes(now);
 }
 
-void PeerTransport::Dial(size_t index, MonotonicTime now) {
-  Link& link = links_[index];
-  link.dialling = true;
+void PeerTransport::TickDials(MonotonicTime now) {
+  for (auto& [id, link] : links_) {
+    Target& target = link.target;
+    if (!target.is_member || link.connection != nullptr || target.dialling) continue;
+    const bool ours = Smaller(id) || now >= std::max(link.down_since, *began_at_) +
+                                                options_.dial_out_of_turn_after;
+    if (ours && now >= target.dial_at) Dial(&target, now);
+  }
+  for (size_t i = 0; i < seeds_.size(); ++i) {
+    Target& seed = seeds_[i];
+    if (seed.dialling || now < seed.dial_at) continue;
+    // Members are dialled as such.
+    const Link* link = seed.node ? Find(*seed.node) : nullptr;
+    if (seed.node == options_.hello.node ||
+        (link != nullptr && (link->connection != nullptr || link->target.is_member))) {
+      continue;
+    }
+    const bool connected = std::ranges::any_of(links_, [&](const auto& entry) {
+      const Link& other = entry.second;
+      return other.connection != nullptr && other.doors.host == seed.host &&
+             other.doors.peer == seed.port;
+    });
+    const bool ours =
+        i < options_.seeds_dialled || now >= *began_at_ + options_.dial_out_of_turn_after;
+    if (ours && !connected) Dial(&seed, now);
+  }
+}
+
+void PeerTransport::Dial(Target* target, MonotonicTime now) {
+  target->dialling = true;
   // Half of the pause is drawn, so that nodes that started together do not dial together.
-  const auto half = static_cast<uint64_t>(link.backoff.count()) / 2;
-  link.dial_at = now + Duration(half + random_.Below(half + 1));
-  link.backoff = std::min(2 * link.backoff, options_.redial_max);
+  const auto half = static_cast<uint64_t>(target->backoff.count()) / 2;
+  target->dial_at = now + Duration(half + random_.Below(half + 1));
+  // Where the members are known, a seed that cannot be reached is nobody that is missed.
+  const Duration most = target->is_seed && members_ > 0 ? kSeedRedialMax : options_.redial_max;
+  target->backoff = std::min(2 * target->backoff, most);
 
   sockaddr_storage address{};
-  const ring::Doors& doors = link.member->doors;
-  if (NumericAddress(doors.host, doors.peer, &address)) {
-    return DialAddress(index, reinterpret_cast<const sockaddr*>(&address));
+  if (NumericAddress(target->host, target->port, &address)) {
+    return DialAddress(target, reinterpret_cast<const sockaddr*>(&address));
   }
-  auto lookup = std::make_unique<Lookup>(Lookup{.transport = this, .link = index});
+  auto lookup = std::make_unique<Lookup>(Lookup{.transport = this, .target = target});
   lookup->request.data = lookup.get();
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -224,96 +288,99 @@ void PeerTransport::Dial(size_t index, MonotonicTime now) {
         PeerTransport* self = owned->transport;
         --self->lookups_;
         if (status != 0) {
-          self->DialFailed(&self->links_[owned->link], uv_strerror(status));
+          self->DialFailed(owned->target, uv_strerror(status));
         } else if (!self->closing_) {
-          self->DialAddress(owned->link, found->ai_addr);
+          self->DialAddress(owned->target, found->ai_addr);
         }
         uv_freeaddrinfo(found);
       },
-      doors.host.c_str(), std::to_string(doors.peer).c_str(), &hints);
-  if (failed != 0) return DialFailed(&link, uv_strerror(failed));
+      target->host.c_str(), std::to_string(target->port).c_str(), &hints);
+  if (failed != 0) return DialFailed(target, uv_strerror(failed));
   ++lookups_;
   static_cast<void>(lookup.release());  // the callback owns it
 }
 
-void PeerTransport::DialAddress(size_t index, const sockaddr* address) {
+void PeerTransport::DialAddress(Target* target, const sockaddr* address) {
   auto made = std::make_unique<TcpConnection>(
       &shared_, options_.hello_max, [this](TcpConnection* closed) { dialled_.erase(closed); });
   TcpConnection* connection = made.get();
   dialled_.emplace(connection, std::move(made));
-  connection->Connect(address, std::make_unique<PeerSession>(this, connection, &links_[index]),
+  connection->Connect(address, std::make_unique<PeerSession>(this, connection, target),
                       handler_->clock());
 }
 
-void PeerTransport::DialFailed(Link* link, std::string_view why) {
-  link->dialling = false;
+void PeerTransport::DialFailed(Target* target, std::string_view why) {
+  target->dialling = false;
   if (closing_) return;
-  const ring::Doors& doors = link->member->doors;
-  log_.Log(handler_->clock(), fmt::format("dial {}", link->member->name), LogLevel::kWarning,
-           fmt::format("cannot reach {} at {} port {}: {}; trying on", link->member->name,
-                       doors.host, doors.peer, why));
+  log_.Log(handler_->clock(), fmt::format("dial {}", target->name), LogLevel::kWarning,
+           fmt::format("cannot reach {} at {} port {}: {}; trying on", target->name, target->host,
+                       target->port, why));
 }
 
-Result<PeerTransport::Link*> PeerTransport::OnHello(TcpConnection* connection, Link* dialled,
+Result<PeerTransport::Link*> PeerTransport::OnHello(TcpConnection* connection, Target* dialled,
                                                     const wire::Hello& theirs) {
-  const auto index = layout_->IndexOf(theirs.node);
-  if (auto ok = JudgePeer(options_.hello, theirs, index.has_value()); !ok) {
-    return std::unexpected(ok.error());
+  const NodeId self = options_.hello.node;
+  if (dialled != nullptr) dialled->dialling = false;
+  if (dialled != nullptr && dialled->is_seed) {
+    dialled->node = theirs.node;
+    // An address of our own.
+    if (theirs.node == self) return nullptr;
   }
-  Link* link = &links_[index->value];
-  if (dialled != nullptr && dialled != link) {
-    return Fail(Code::kConflict,
-                fmt::format("node {} dialled {} and reached {}: two seeds share an address",
-                            options_.hello.node_name, dialled->member->name, theirs.node_name));
+  if (auto ok = JudgePeer(options_.hello, theirs); !ok) return std::unexpected(ok.error());
+  if (!links_.contains(theirs.node) && links_.size() >= members_ + kStrangersMax) {
+    return Fail(Code::kBusy, fmt::format("node {} has met too many nodes that are no members",
+                                         options_.hello.node_name));
   }
-  if (dialled == nullptr) {
-    if (link->dials) {
-      return Fail(Code::kConflict, fmt::format("node {} is the one to dial {}, not the other way",
-                                               options_.hello.node_name, theirs.node_name));
-    }
-    encoder_.AppendHello(options_.hello, connection->out());
-  }
+  Link& link = links_[theirs.node];
+  link.id = theirs.node;
+  if (!link.target.is_member) link.target.name = theirs.node_name;
+  const auto of_smaller = [&](bool ours) { return ours == Smaller(theirs.node); };
+  const bool ours = dialled != nullptr;
+  if (link.connection != nullptr && of_smaller(link.ours) && !of_smaller(ours)) return nullptr;
+  if (!ours) encoder_.AppendHello(options_.hello, connection->out());
 
-  if (link->connection != nullptr) {
+  if (link.connection != nullptr) {
     // Theirs is newer: the old one may have died without our kernel knowing yet.
-    link->connection->Close("the peer has connected anew");
+    link.connection->Close("the peer has connected anew");
     ++counters_.connections_lost;
     handler_->OnPeerDown(theirs.node);
   }
-  link->connection = connection;
-  link->dialling = false;
-  link->backoff = options_.redial_min;
-  link->asked = false;
-  link->silent_since.reset();
-  link->doors = theirs.doors;
+  link.connection = connection;
+  link.ours = ours;
+  link.target.backoff = options_.redial_min;
+  if (dialled != nullptr) dialled->backoff = options_.redial_min;
+  link.asked = false;
+  link.silent_since.reset();
+  link.doors = theirs.doors;
   ++counters_.connections_made;
   log_.Log(handler_->clock(), fmt::format("up {}", theirs.node_name), LogLevel::kInfo,
            fmt::format("connected with {} ({})", theirs.node_name, theirs.software));
   handler_->OnPeerUp(theirs.node);
-  return link;
+  return &link;
 }
 
 void PeerTransport::OnMessage(Link* link, wire::PeerMessage message) {
   ++counters_.messages_received;
   link->asked = false;
   link->silent_since.reset();
-  handler_->OnPeerMessage(link->member->id, std::move(message));
+  handler_->OnPeerMessage(link->id, std::move(message));
 }
 
-void PeerTransport::OnClosed(TcpConnection* connection, Link* link, Link* dialled,
+void PeerTransport::OnClosed(TcpConnection* connection, Link* link, Target* dialled,
                              std::string_view reason) {
-  if (link == nullptr && dialled != nullptr) {
+  if (link == nullptr && dialled != nullptr && dialled->dialling) {
     return DialFailed(dialled, reason.empty() ? "it closed the connection" : reason);
   }
   if (link == nullptr || link->connection != connection) return;
   link->connection = nullptr;
+  link->down_since = handler_->clock();
   ++counters_.connections_lost;
   if (!closing_) {
-    log_.Log(handler_->clock(), fmt::format("down {}", link->member->name), LogLevel::kWarning,
-             fmt::format("lost the connection with {}: {}", link->member->name,
+    log_.Log(handler_->clock(), fmt::format("down {}", link->target.name), LogLevel::kWarning,
+             fmt::format("lost the connection with {}: {}", link->target.name,
                          reason.empty() ? "it closed" : reason));
   }
-  handler_->OnPeerDown(link->member->id);
+  handler_->OnPeerDown(link->id);
 }
 
 void PeerTransport::Refused(std::string_view by, std::string_view text) {

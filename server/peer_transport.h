@@ -1,12 +1,19 @@
-// Messages between the members: one TCP connection a pair of nodes, dialled by the one with the
-// smaller id, so that two nodes never dial past each other. A hello each way settles cluster,
-// member and layout before a message is parsed. A connection that breaks is dialled again, sooner
-// at first and slower later; what was on its way is lost, and the node is told (PeerDown), which is
-// all that it is promised. Loop thread only.
+// Messages between nodes: one TCP connection a pair. A hello each way settles who the other is, and
+// that it is of the same cluster, before a message is parsed; whether it is a member is for the
+// node to heed. A connection that breaks is dialled again, sooner at first and slower later; what
+// was on its way is lost, and the node is told (PeerDown), which is all that it is promised. Loop
+// thread only.
+//
+// Whom it dials: the members that it is told of, where it has the smaller id, so that two nodes do
+// not dial past each other; and the seeds, by their addresses, which is how a node finds others
+// before it knows of any. Whoever is not dialled by the one whose turn it is, because an address
+// has changed, say, is dialled by the other after a while. Where two connections of one pair meet,
+// that which the smaller id dialled stays.
 #pragma once
 
 #include <uv.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,8 +24,9 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/time.h"
-#include "ring/layout.h"
+#include "ring/member.h"
 #include "server/log_sink.h"
+#include "server/seed.h"
 #include "server/tcp_connection.h"
 #include "server/tcp_listener.h"
 #include "wire/codec.h"
@@ -44,6 +52,11 @@ struct PeerOptions {
   Duration redial_min = std::chrono::milliseconds(50);
   Duration redial_max = std::chrono::milliseconds(500);
   Duration hello_max = std::chrono::seconds(3);
+  // Addresses to look for other nodes at, this node's own left out. Those for whom this node waits
+  // a while whether they dial it come last.
+  std::vector<Seed> seeds;
+  size_t seeds_dialled = 0;  // how many of them it does not wait for
+  Duration dial_out_of_turn_after = std::chrono::seconds(1);
   // A peer that was asked something and has said nothing for so long is as good as gone (it may be
   // paused, and its kernel still accept bytes): the connection is closed and dialled again.
   Duration silence_max = std::chrono::seconds(3);
@@ -64,15 +77,20 @@ class PeerTransport {
     uint64_t refusals = 0;  // hellos refused, by us or by them
   };
 
-  // `layout` and `handler` outlive the transport.
-  PeerTransport(uv_loop_t* loop, PeerOptions options, const ring::Layout* layout,
-                PeerHandler* handler, LogSink* log, Random random);
+  // `handler` outlives the transport. The port 0 opens no door.
+  PeerTransport(uv_loop_t* loop, PeerOptions options, PeerHandler* handler, LogSink* log,
+                Random random);
   ~PeerTransport();
   PeerTransport(const PeerTransport&) = delete;
   PeerTransport& operator=(const PeerTransport&) = delete;
 
-  // Opens the peer door, unless the cluster is of one; errors as TcpListener::Listen.
+  // Opens the peer door; errors as TcpListener::Listen.
   [[nodiscard]] Status Listen();
+  // Who this node is: before the loop runs, where the options did not say it yet.
+  void SetSelf(NodeId self) { options_.hello.node = self; }
+  // The cluster that it belongs to from now on (ring/layout.h, origin), and its members, this node
+  // included or not.
+  void SetCluster(Digest origin, const std::vector<ring::Member>& members);
   // Queues a message; it leaves with Flush, or is dropped when there is no way to `to`.
   void Send(NodeId to, const wire::PeerMessage& message);
   void Flush() { shared_.Flush(); }
@@ -82,8 +100,8 @@ class PeerTransport {
   void Close();
   bool empty() const { return listener_.empty() && dialled_.empty() && lookups_ == 0; }
 
-  // As the member's hello said; what the layout says before it was heard.
-  const ring::Doors& DoorsOf(ring::MemberIndex member) const { return links_[member.value].doors; }
+  // As its hello said, and before one was heard, as SetCluster did; null: of an unknown node.
+  const ring::Doors* DoorsOf(NodeId node) const;
   const Counters& counters() const { return counters_; }
   uint64_t bytes_read() const { return shared_.bytes_read; }
   uint64_t bytes_written() const { return shared_.bytes_written; }
@@ -91,36 +109,53 @@ class PeerTransport {
  private:
   friend class PeerSession;
 
-  // Another member, as the transport sees it.
-  struct Link {
-    const ring::Member* member;
-    ring::Doors doors;
-    bool dials;  // we to them
-    // Set once hellos are exchanged.
-    TcpConnection* connection = nullptr;
+  // Nodes that are no members may be so many.
+  static constexpr size_t kStrangersMax = 256;
+  static constexpr Duration kSeedRedialMax = std::chrono::seconds(5);
+
+  // An address to dial.
+  struct Target {
+    std::string name;  // for people
+    std::string host;
+    uint16_t port = 0;
+    std::optional<NodeId> node;  // who answered there last; of a member, who is meant
+    bool is_seed = false;
+    bool is_member = false;
     // Between the beginning of a dial and its hello or its failure.
     bool dialling = false;
     MonotonicTime dial_at;
     Duration backoff{};
+  };
+  // Another node, as the transport sees it. Never removed, so that it may be pointed to.
+  struct Link {
+    NodeId id;
+    Target target;
+    ring::Doors doors;
+    // Set once hellos are exchanged.
+    TcpConnection* connection = nullptr;
+    bool ours = false;  // we dialled it
+    MonotonicTime down_since;
     // Something that wants an answer was sent, and nothing heard since.
     bool asked = false;
     std::optional<MonotonicTime> silent_since;
   };
   struct Lookup;
 
-  bool IsSelf(const Link& link) const { return link.member->id == options_.hello.node; }
-  void Dial(size_t index, MonotonicTime now);
-  void DialAddress(size_t index, const sockaddr* address);
-  void DialFailed(Link* link, std::string_view why);
+  const Link* Find(NodeId node) const;
+  bool Smaller(NodeId other) const { return options_.hello.node < other; }
+  void TickDials(MonotonicTime now);
+  void Dial(Target* target, MonotonicTime now);
+  void DialAddress(Target* target, const sockaddr* address);
+  void DialFailed(Target* target, std::string_view why);
 
   // From sessions. `dialled` is null on a connection that came in.
-  Result<Link*> OnHello(TcpConnection* connection, Link* dialled, const wire::Hello& theirs);
+  // Null: this connection is one too many, and is to be closed without a word.
+  Result<Link*> OnHello(TcpConnection* connection, Target* dialled, const wire::Hello& theirs);
   void OnMessage(Link* link, wire::PeerMessage message);
-  void OnClosed(TcpConnection* connection, Link* link, Link* dialled, std::string_view reason);
+  void OnClosed(TcpConnection* connection, Link* link, Target* dialled, std::string_view reason);
   void Refused(std::string_view by, std::string_view text);
 
-  const PeerOptions options_;
-  const ring::Layout* const layout_;
+  PeerOptions options_;
   PeerHandler* const handler_;
   LimitedLog log_;
   Random random_;
@@ -128,7 +163,10 @@ class PeerTransport {
   TcpShared shared_;
   TcpListener listener_;
 
-  std::vector<Link> links_;  // by member index, this node included; never resized
+  std::map<NodeId, Link> links_;
+  std::vector<Target> seeds_;  // never resized
+  size_t members_ = 0;
+  std::optional<MonotonicTime> began_at_;
   std::unordered_map<TcpConnection*, std::unique_ptr<TcpConnection>> dialled_;
   size_t lookups_ = 0;
   bool closing_ = false;

@@ -6,10 +6,6 @@
 
 #include <fmt/core.h>
 
-#include "base/bytes.h"
-#include "base/hash.h"
-#include "ring/planner.h"
-
 namespace eddy::server {
 
 namespace {
@@ -70,16 +66,7 @@ Result<std::vector<Seed>> ParseSeeds(std::string_view text) {
   return seeds;
 }
 
-NodeId NodeIdOf(std::string_view cluster, std::string_view name) {
-  std::string bytes = "node";
-  AppendBytes(&bytes, cluster);
-  AppendBytes(&bytes, name);
-  const Digest digest = Hash128(bytes);
-  return NodeId{.high = digest.high, .low = digest.low};
-}
-
-Result<ring::Layout> LayoutOfSeeds(std::string_view cluster, const std::vector<Seed>& seeds) {
-  ring::PlanRequest request;
+Status CheckSeeds(const std::vector<Seed>& seeds) {
   for (const Seed& seed : seeds) {
     for (const Seed& other : seeds) {
       if (&other == &seed) break;
@@ -94,14 +81,8 @@ Result<ring::Layout> LayoutOfSeeds(std::string_view cluster, const std::vector<S
                                 other.name, seed.name));
       }
     }
-    ring::Member member{.id = NodeIdOf(cluster, seed.name), .name = seed.name, .zone = seed.zone};
-    member.doors.host = seed.host;
-    member.doors.peer = seed.peer_port;
-    request.members.push_back(std::move(member));
   }
-  auto plan = ring::PlanLayout(std::move(request));
-  if (!plan) return std::unexpected(std::move(plan.error()));
-  return std::move(plan->layout);
+  return {};
 }
 
 }  // namespace eddy::server

@@ -1,6 +1,6 @@
-// The members as the configuration names them, and what follows from that list alone: ids and the
-// layout. Every node is given the same list, so every node derives the same; a node that was given
-// another one shows in the layout digest of its hello and is refused.
+// The nodes that the configuration names, so that a node finds others at its start. Those of an
+// empty cluster form it together, and the first of them founds it, so the order is the same in
+// every node's list; afterwards any of them will do.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/ids.h"
 #include "base/status.h"
-#include "ring/layout.h"
 
 namespace eddy::server {
 
@@ -30,12 +28,7 @@ struct Seed {
 // Separated by commas.
 [[nodiscard]] Result<std::vector<Seed>> ParseSeeds(std::string_view text);
 
-// A member that comes from the seed list has no id but its name.
-NodeId NodeIdOf(std::string_view cluster, std::string_view name);
-
-// The layout of the members that `seeds` names, in any order. A seed tells only the peer door; the
-// other doors are the default ones here, and what the member's hello says to whoever asks a node.
-[[nodiscard]] Result<ring::Layout> LayoutOfSeeds(std::string_view cluster,
-                                                 const std::vector<Seed>& seeds);
+// kInvalidArgument, naming the culprits, where two have one name, or one address.
+[[nodiscard]] Status CheckSeeds(const std::vector<Seed>& seeds);
 
 }  // namespace eddy::server

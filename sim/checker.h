@@ -93,7 +93,8 @@ class Checker {
   // Nobody holds a hint any more, and nothing that could make one is under way: from now on what
   // stand-ins acknowledged is with the owners.
   void HintsDelivered() { hints_delivered_ = true; }
-  // A process started, or its store failed: its node's history may begin anew.
+  // A process started, its store failed, or its partitions may have been taken away and given back:
+  // its node may begin its history anew, of all or of some records.
   void HistoryMayBegin() { ++histories_; }
   // A process or a disk is gone: see storage::Durability for who loses what.
   void ProcessLost(NodeIndex node);

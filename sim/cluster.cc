@@ -1,6 +1,8 @@
 #include "sim/cluster.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -31,28 +33,32 @@ using std::chrono::seconds;
 // How long the end may take once faults have stopped: for processes to start and find each other
 // and for the last operations to end; for the hints to reach their owners; for each key to become
 // equal; for that to be noticed; and for what is left to expire.
-constexpr Duration kHealMax = seconds(30);
+constexpr Duration kHealMax = seconds(90);
 constexpr Duration kDeliverMax = seconds(30);
 constexpr Duration kConvergeMax = seconds(60);
 constexpr Duration kProveMax = seconds(60);
 constexpr Duration kDrainMax = seconds(10);
 constexpr Duration kPhasePeriod = milliseconds(10);
+// How often, until then, somebody looks for nodes that were sent away.
+constexpr Duration kWatchPeriod = milliseconds(250);
 
 constexpr uint64_t kNodeIdHigh = 0x5eed;
 
-NodeId IdOf(NodeIndex index) { return NodeId{kNodeIdHigh, uint64_t{index.value} + 1}; }
+// The lower half of an id names the machine, whoever it is.
 NodeIndex IndexOf(NodeId id) { return NodeIndex{static_cast<uint8_t>(id.low - 1)}; }
+
+ring::Member MemberAt(const Plan& plan, uint8_t index) {
+  ring::Member member;
+  member.id = NodeId{kNodeIdHigh, uint64_t{index} + 1};
+  member.name = fmt::format("n{}", index);
+  member.zone = fmt::format("z{}", index % plan.zones);
+  return member;
+}
 
 ring::Layout MakeLayout(const Plan& plan) {
   ring::PlanRequest request;
   request.partition_bits = plan.partition_bits;
-  for (uint8_t i = 0; i < plan.nodes; ++i) {
-    ring::Member member;
-    member.id = IdOf(NodeIndex{i});
-    member.name = fmt::format("n{}", i);
-    member.zone = fmt::format("z{}", i % plan.zones);
-    request.members.push_back(std::move(member));
-  }
+  for (uint8_t i = 0; i < plan.founders; ++i) request.members.push_back(MemberAt(plan, i));
   auto planned = ring::PlanLayout(std::move(request));
   CHECK(planned.has_value());
   return std::move(planned->layout);
@@ -66,6 +72,14 @@ node::BucketTable MakeBuckets(const Plan& plan) {
   return buckets;
 }
 
+void PutOnRing(SimKey* key, const ring::Layout& layout) {
+  key->walk.clear();
+  const ring::Token token{storage::TokenOfKey(key->encoded)};
+  for (const ring::MemberIndex member : layout.Walk(layout.PartitionOf(token))) {
+    key->walk.push_back(IndexOf(layout.member(member).id));
+  }
+}
+
 std::vector<SimKey> MakeKeys(const Plan& plan, const ring::Layout& layout) {
   std::vector<SimKey> keys;
   for (uint32_t bucket = 0; bucket < plan.buckets.size(); ++bucket) {
@@ -76,9 +90,7 @@ std::vector<SimKey> MakeKeys(const Plan& plan, const ring::Layout& layout) {
       const std::string& name = plan.buckets[bucket].name;
       const ring::Token token = ring::TokenOf(name, key.key);
       key.encoded = storage::EncodeKey({token.value, name, key.key});
-      for (const ring::MemberIndex member : layout.Walk(layout.PartitionOf(token))) {
-        key.walk.push_back(IndexOf(layout.member(member).id));
-      }
+      PutOnRing(&key, layout);
       keys.push_back(std::move(key));
     }
   }
@@ -98,11 +110,13 @@ class Cluster final : public NetworkListener,
   void Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) override;
   void PeerUp(NodeIndex at, NodeIndex peer) override;
   void PeerDown(NodeIndex at, NodeIndex peer) override;
+  uint64_t IdentityOf(NodeIndex node) const override { return nodes_[node.value]->births(); }
 
   // SimNodeListener.
   void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) override;
   void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) override;
   void Applied(NodeIndex at, const AppliedWrite& write) override;
+  void Learnt(NodeIndex at, const ring::LayoutHistory& layouts) override;
   void Stopped(NodeIndex at, bool clean) override;
 
   // Door.
@@ -116,6 +130,8 @@ class Cluster final : public NetworkListener,
   Workload& workload() override { return *workload_; }
   void TakeDown(NodeIndex node, Fault how) override;
   void BringUp(NodeIndex node) override { ScheduleStart(node, Duration{}); }
+  bool MayLose() const override;
+  bool Leave(NodeIndex node) override;
   void FailStore(NodeIndex node) override;
 
  private:
@@ -135,13 +151,17 @@ class Cluster final : public NetworkListener,
   void ScheduleStart(NodeIndex node, Duration after);
   void Start(NodeIndex node);
   void ProcessGone(NodeIndex node, bool abrupt);
+  // The newest layout that any process knows; null: none runs.
+  const ring::Layout* NewestLayout() const;
+  // Machines whose node was sent away become other nodes.
+  void BearAgain();
 
   void OnPhase();
   void EnterPhase(Phase phase, Duration at_most);
   bool Healed() const;
   bool Delivered() const;
   void ConvergeNext();
-  // All replicas hold the same bytes.
+  // All replicas hold the same bytes, and nobody else holds any.
   bool IsEverywhere(KeyIndex key);
   bool Converged(KeyIndex key);
   bool AllProvenEqual() const;
@@ -153,8 +173,10 @@ class Cluster final : public NetworkListener,
   Random random_;
   const ring::Layout layout_;
   const node::BucketTable buckets_;
-  const std::vector<SimKey> keys_;
+  std::vector<SimKey> keys_;
   Checker checker_;
+  std::array<uint64_t, kNodesMax> newest_known_{};
+  std::map<uint64_t, Digest> layouts_;  // of every version that any node has known
 
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::unique_ptr<Network> network_;
@@ -182,15 +204,16 @@ Cluster::Cluster(const RunOptions& options)
   network_ = std::make_unique<Network>(&world_, plan_.network, plan_.nodes, plan_.codec,
                                        random_.Fork(), this);
   for (uint8_t i = 0; i < plan_.nodes; ++i) {
-    nodes_.push_back(std::make_unique<SimNode>(SimNode::Setting{.world = &world_,
-                                                                .listener = this,
-                                                                .index = NodeIndex{i},
-                                                                .id = IdOf(NodeIndex{i}),
-                                                                .plan = &plan_,
-                                                                .layout = &layout_,
-                                                                .buckets = &buckets_,
-                                                                .bug = options.bug},
-                                               random_.Fork()));
+    nodes_.push_back(std::make_unique<SimNode>(
+        SimNode::Setting{.world = &world_,
+                         .listener = this,
+                         .index = NodeIndex{i},
+                         .member = MemberAt(plan_, i),
+                         .plan = &plan_,
+                         .founding = i < plan_.founders ? &layout_ : nullptr,
+                         .buckets = &buckets_,
+                         .bug = options.bug},
+        random_.Fork()));
   }
   workload_ = std::make_unique<Workload>(&world_, plan_, keys_, &checker_, this, random_.Fork());
   faults_ = std::make_unique<Faults>(&world_, plan_, this, random_.Fork());
@@ -202,11 +225,12 @@ Report Cluster::Run() {
     const int64_t skew_most = plan_.clock_skew_max.count();
     nodes_[i]->SetSkew(milliseconds(
         static_cast<int64_t>(random_.Below(static_cast<uint64_t>(2 * skew_most + 1))) - skew_most));
-    ScheduleStart(NodeIndex{i}, Duration(random_.Below(100'000)));
+    const Duration most = i < plan_.founders ? milliseconds(100) : length_ / 2;
+    ScheduleStart(NodeIndex{i}, Duration(random_.Below(static_cast<uint64_t>(most.count()))));
   }
   workload_->Begin();
   faults_->Begin();
-  world_.Schedule(length_, Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
+  world_.Schedule(kWatchPeriod, Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
 
   while (phase_ != Phase::kOver && checker_.violation().empty()) {
     CHECK(!world_.queue.empty());
@@ -295,22 +319,24 @@ void Cluster::Dispatch(const Event& event) {
 // --- Between the parts
 
 void Cluster::Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) {
-  nodes_[to.value]->Receive(IdOf(from), std::move(message));
+  nodes_[to.value]->Receive(nodes_[from.value]->id(), std::move(message));
 }
 
 void Cluster::PeerUp(NodeIndex at, NodeIndex peer) {
   if (!nodes_[at.value]->running()) return;
   world_.trace.Tell(world_.now, "n{} reaches n{}", at.value, peer.value);
-  nodes_[at.value]->PeerUp(IdOf(peer));
+  nodes_[at.value]->PeerUp(nodes_[peer.value]->id());
 }
 
 void Cluster::PeerDown(NodeIndex at, NodeIndex peer) {
   if (!nodes_[at.value]->running()) return;
   world_.trace.Tell(world_.now, "n{} has lost n{}", at.value, peer.value);
-  nodes_[at.value]->PeerDown(IdOf(peer));
+  nodes_[at.value]->PeerDown(nodes_[peer.value]->id());
 }
 
 void Cluster::Sent(NodeIndex from, NodeId to, wire::PeerMessage message) {
+  // Nobody else answers to the name of a node that is no more.
+  if (nodes_[IndexOf(to).value]->id() != to) return;
   network_->Send(from, IndexOf(to), std::move(message));
 }
 
@@ -326,6 +352,21 @@ void Cluster::Applied(NodeIndex at, const AppliedWrite& write) {
                       DescribeRecord(write.record));
   }
   checker_.Applied(at, nodes_[at.value]->life(), write);
+}
+
+void Cluster::Learnt(NodeIndex at, const ring::LayoutHistory& layouts) {
+  uint64_t& newest_before = newest_known_[at.value];
+  if (newest_before < layouts.newest().version()) checker_.HistoryMayBegin();
+  newest_before = layouts.newest().version();
+  for (const ring::Layout& layout : layouts.live()) {
+    const Digest known = layouts_.emplace(layout.version(), layout.digest()).first->second;
+    if (known == layout.digest()) continue;
+    checker_.Fail(
+        fmt::format("n{} knows another layout {} than others", at.value, layout.version()));
+  }
+  if (world_.trace.told()) {
+    world_.trace.Tell(world_.now, "n{} knows {}", at.value, Describe(layouts));
+  }
 }
 
 bool Cluster::Submit(NodeIndex node, uint64_t ticket, wire::ClientRequest request) {
@@ -373,9 +414,9 @@ void Cluster::TakeDown(NodeIndex node, Fault how) {
       return ProcessGone(node, true);
     case Fault::kWipe:
       target.PowerLoss();
-      target.Wipe();
       checker_.DiskLost(node);
-      return ProcessGone(node, true);
+      ProcessGone(node, true);
+      return target.Rebirth(true);
     default:
       CHECK(false);
   }
@@ -394,6 +435,74 @@ void Cluster::ProcessGone(NodeIndex node, bool abrupt) {
   workload_->ProcessGone(node, nodes_[node.value]->life());
 }
 
+const ring::Layout* Cluster::NewestLayout() const {
+  const ring::Layout* newest = nullptr;
+  for (const auto& node : nodes_) {
+    const ring::LayoutHistory* layouts = node->layouts();
+    if (layouts == nullptr) continue;
+    if (newest == nullptr || newest->version() < layouts->newest().version()) {
+      newest = &layouts->newest();
+    }
+  }
+  return newest;
+}
+
+// Not while the place of one that was lost is empty still.
+bool Cluster::MayLose() const {
+  const ring::Layout* newest = NewestLayout();
+  if (newest == nullptr || newest->members().size() < 3) return false;
+  // Nor while only few know of the newest layout, or where too many would be live at once.
+  size_t knowing = 0;
+  for (const ring::Member& member : newest->members()) {
+    const SimNode& node = *nodes_[IndexOf(member.id).value];
+    if (node.id() != member.id) return false;
+    const ring::LayoutHistory* layouts = node.layouts();
+    if (layouts == nullptr || layouts->newest().version() != newest->version()) continue;
+    if (layouts->live().size() > 2) return false;
+    ++knowing;
+  }
+  // Without the lost one, those that know must be a majority still.
+  return (knowing - 1) * 2 > newest->members().size();
+}
+
+bool Cluster::Leave(NodeIndex node) {
+  const ring::Layout* newest = NewestLayout();
+  SimNode& target = *nodes_[node.value];
+  if (newest == nullptr || newest->Find(target.id()) == nullptr || !target.running()) return false;
+  const auto staying = std::ranges::count_if(
+      newest->members(), [](const ring::Member& member) { return !member.leaving; });
+  // One that is ordered and not yet decided counts as well.
+  const auto ordered =
+      std::ranges::count_if(nodes_, [](const auto& other) { return other->HasOrders(); });
+  if (staying - ordered <= 3) return false;
+  for (uint32_t tries = 0; tries < plan_.nodes; ++tries) {
+    SimNode& asked = *nodes_[random_.Below(plan_.nodes)];
+    if (!asked.ready() || asked.stopping()) continue;
+    return asked.Order({.kind = ring::LayoutChange::Kind::kLeave, .id = target.id()});
+  }
+  return false;
+}
+
+void Cluster::BearAgain() {
+  for (uint8_t i = 0; i < plan_.nodes; ++i) {
+    SimNode& node = *nodes_[i];
+    const ring::LayoutHistory* layouts = node.layouts();
+    if (layouts == nullptr || layouts->newest().Find(node.id()) != nullptr) continue;
+    // It is patient: of two members, one could not find out by itself that the other has gone.
+    const bool known = std::ranges::any_of(nodes_, [&](const auto& other) {
+      return other->layouts() != nullptr && other->id() != node.id() &&
+             other->layouts()->newest().Find(node.id()) == nullptr &&
+             other->layouts()->newest().Find(other->id()) != nullptr;
+    });
+    if (!known) continue;
+    world_.trace.Tell(world_.now, "n{} is out, and becomes another node", i);
+    node.Kill();
+    ProcessGone(NodeIndex{i}, false);
+    node.Rebirth(false);
+    ScheduleStart(NodeIndex{i}, Duration(random_.Below(2'000'000)));
+  }
+}
+
 void Cluster::FailStore(NodeIndex node) {
   world_.trace.Tell(world_.now, "n{}'s disk will fail", node.value);
   checker_.HistoryMayBegin();
@@ -408,8 +517,13 @@ void Cluster::EnterPhase(Phase phase, Duration at_most) {
 }
 
 void Cluster::OnPhase() {
+  BearAgain();
   switch (phase_) {
     case Phase::kFaults:
+      if (world_.now < VirtualTime(length_)) {
+        return world_.Schedule(kWatchPeriod,
+                               Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
+      }
       world_.trace.Tell(world_.now, "faults stop");
       faults_->Heal();
       workload_->Quiesce();
@@ -422,6 +536,7 @@ void Cluster::OnPhase() {
     case Phase::kDelivering:
       if (!Delivered()) break;
       checker_.HintsDelivered();
+      for (SimKey& key : keys_) PutOnRing(&key, *NewestLayout());
       EnterPhase(Phase::kConverging, kConvergeMax);
       break;
     case Phase::kConverging:
@@ -459,9 +574,13 @@ bool Cluster::Delivered() const {
 }
 
 bool Cluster::Healed() const {
-  const bool all_ready = std::ranges::all_of(
-      nodes_, [&](const auto& node) { return node->ready() && !node->stopping(); });
-  return all_ready && workload_->idle();
+  const ring::Layout* newest = NewestLayout();
+  const bool all_ready = std::ranges::all_of(nodes_, [&](const auto& node) {
+    return node->ready() && !node->stopping() && node->Settled() &&
+           node->layouts()->newest() == *newest;
+  });
+  return all_ready && workload_->idle() && newest->members().size() == plan_.nodes &&
+         std::ranges::none_of(newest->members(), &ring::Member::leaving);
 }
 
 void Cluster::ConvergeNext() {
@@ -493,8 +612,10 @@ void Cluster::ConvergeNext() {
 bool Cluster::IsEverywhere(KeyIndex key) {
   const SimKey& named = keys_[key.value];
   const std::string record = nodes_[named.walk[0].value]->RecordOf(named.encoded);
-  for (uint32_t place = 1; place < checker_.ReplicasOf(key); ++place) {
-    if (nodes_[named.walk[place].value]->RecordOf(named.encoded) != record) return false;
+  for (uint32_t place = 1; place < named.walk.size(); ++place) {
+    const bool owner = place < checker_.ReplicasOf(key);
+    const std::string theirs = nodes_[named.walk[place].value]->RecordOf(named.encoded);
+    if (theirs != (owner ? record : std::string())) return false;
   }
   return true;
 }

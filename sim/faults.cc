@@ -85,6 +85,8 @@ bool Faults::Inject(Fault fault) {
       if (!node.running()) return false;
       target_->FailStore(active.node);
       return true;
+    case Fault::kLeave:
+      return target_->Leave(active.node);
     case Fault::kClockJump: {
       if (plan_.clock_skew_max.count() == 0) return false;
       const int64_t most_ms = plan_.clock_skew_max.count();
@@ -123,6 +125,7 @@ bool Faults::TakeDownOne(Active* active) {
     if (!node.running() || node.stopping()) continue;
     const bool wipe = active->fault == Fault::kWipe;
     if (wipe && counts_[static_cast<size_t>(Fault::kWipe)] >= plan_.faults.wipes_max) return false;
+    if (wipe && !target_->MayLose()) return false;
     active->node = index;
     target_->TakeDown(index, active->fault);
     return true;

@@ -26,6 +26,10 @@ struct FaultTarget {
   virtual void TakeDown(NodeIndex node, Fault how) = 0;
   // Starts one where none runs.
   virtual void BringUp(NodeIndex node) = 0;
+  // Whether the cluster can bear to lose a machine now.
+  virtual bool MayLose() const = 0;
+  // Tells a member to leave; false: none can be spared.
+  virtual bool Leave(NodeIndex node) = 0;
   // Whatever this node's store is doing, some of it may fail.
   virtual void FailStore(NodeIndex node) = 0;
 };

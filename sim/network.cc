@@ -116,7 +116,8 @@ void Network::SendPacket(NodeIndex from, NodeIndex to, wire::PeerMessage message
       number = packets_free_.back();
       packets_free_.pop_back();
     }
-    packets_[number] = Packet{from, to, copy == copies ? std::move(message) : message};
+    packets_[number] =
+        Packet{from, to, IdentitiesOf(from, to), copy == copies ? std::move(message) : message};
     ++under_way_;
     Duration delay = DelayOf(DirectionOf(from, to));
     if (storm_late_ > Duration{} && random_.Chance(1, 8)) delay += Draw({Duration{}, storm_late_});
@@ -129,7 +130,8 @@ void Network::ArrivePacket(uint64_t number) {
   Packet packet = std::move(packets_[number]);
   packets_free_.push_back(number);
   --under_way_;
-  if (!Runs(packet.to) || DirectionOf(packet.from, packet.to).cuts > 0) {
+  if (!Runs(packet.to) || DirectionOf(packet.from, packet.to).cuts > 0 ||
+      packet.identities != IdentitiesOf(packet.from, packet.to)) {
     ++lost_;
     return;
   }

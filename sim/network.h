@@ -28,6 +28,8 @@ class NetworkListener {
   virtual void Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) = 0;
   virtual void PeerUp(NodeIndex at, NodeIndex peer) = 0;
   virtual void PeerDown(NodeIndex at, NodeIndex peer) = 0;
+  // Who this machine is now: a message is for who the machine was when it was sent.
+  virtual uint64_t IdentityOf(NodeIndex) const { return 0; }
 };
 
 class Network {
@@ -80,6 +82,7 @@ class Network {
   struct Packet {
     NodeIndex from;
     NodeIndex to;
+    uint64_t identities = 0;  // of both, when it was sent
     wire::PeerMessage message;
   };
 
@@ -98,6 +101,9 @@ class Network {
   void SendPacket(NodeIndex from, NodeIndex to, wire::PeerMessage message);
   void Arrive(NodeIndex from, NodeIndex to, uint64_t connection);
   void ArrivePacket(uint64_t packet);
+  uint64_t IdentitiesOf(NodeIndex a, NodeIndex b) const {
+    return listener_->IdentityOf(a) << 32 | listener_->IdentityOf(b);
+  }
   void Hand(NodeIndex from, NodeIndex to, wire::PeerMessage message);
   void Connect(NodeIndex a, NodeIndex b);
   void Break(NodeIndex a, NodeIndex b, Duration notice_most);

@@ -118,6 +118,31 @@ FaultPlan DrawFaults(Random* random, bool ordered) {
   return faults;
 }
 
+// Who founds the cluster, and whether members come and go. Where they do, no bucket has more
+// replicas than there are always members, so that what a quorum says stays the same.
+void DrawMembership(Random* random, Plan* plan) {
+  constexpr uint32_t kMembersMin = 3;
+  plan->founders = plan->nodes;
+  plan->node.membership.partition_bits = plan->partition_bits;
+  auto& every = plan->faults.every;
+  const bool changes = plan->nodes >= kMembersMin && random->Chance(1, 2);
+  if (!changes) every[static_cast<size_t>(Fault::kLeave)].reset();
+  // The loss of one of two cannot be voted on, and of one alone there is nothing left.
+  if (plan->nodes < kMembersMin) every[static_cast<size_t>(Fault::kWipe)].reset();
+  if (!changes) return;
+  plan->founders = static_cast<uint32_t>(random->Between(kMembersMin, plan->nodes));
+  plan->found = random->Chance(1, 3);
+  for (BucketPlan& bucket : plan->buckets) {
+    node::BucketProperties& has = bucket.properties;
+    has.n = std::min<uint8_t>(has.n, kMembersMin);
+    for (auto* figure : {&has.r, &has.w}) {
+      if (*figure) *figure = std::min(**figure, has.n);
+    }
+    has.pr = std::min(has.pr, has.n);
+    has.pw = std::min(has.pw, has.n);
+  }
+}
+
 }  // namespace
 
 Plan DrawPlan(const PlanOptions& options) {
@@ -148,16 +173,18 @@ Plan DrawPlan(const PlanOptions& options) {
   plan.faults = DrawFaults(&random, plan.network.ordered);
   if (random.Chance(1, 2)) plan.clock_skew_max = milliseconds(random.Between(1, 60'000));
   plan.codec = random.Chance(1, 16);
+  DrawMembership(&random, &plan);
   return plan;
 }
 
 std::string DescribePlan(const Plan& plan) {
   const auto ms = [](Duration length) { return static_cast<double>(length.count()) / 1'000.0; };
-  std::string text =
-      fmt::format("{} nodes in {} zones, 2^{} partitions; {} network {}..{} ms; sync {}..{} ms\n",
-                  plan.nodes, plan.zones, plan.partition_bits,
-                  plan.network.ordered ? "ordered" : "hostile", ms(plan.network.delay.least),
-                  ms(plan.network.delay.most), ms(plan.disk.sync.least), ms(plan.disk.sync.most));
+  std::string text = fmt::format(
+      "{} nodes ({} {}founders) in {} zones, 2^{} partitions; {} network {}..{} ms; sync {}..{} "
+      "ms\n",
+      plan.nodes, plan.founders, plan.found ? "empty " : "", plan.zones, plan.partition_bits,
+      plan.network.ordered ? "ordered" : "hostile", ms(plan.network.delay.least),
+      ms(plan.network.delay.most), ms(plan.disk.sync.least), ms(plan.disk.sync.most));
   if (plan.node.anti_entropy_period > Duration{}) {
     text += fmt::format("anti-entropy each {} ms{}\n", ms(plan.node.anti_entropy_period),
                         plan.converge_unread ? ", and no read at the end" : "");

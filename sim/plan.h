@@ -21,7 +21,7 @@ enum class Fault : uint8_t {
   kKill,       // a process stops at once: the operating system keeps what was logged
   kCleanStop,  // a process stops in order, and comes back
   kPause,      // a process stands still and goes on as if nothing had happened
-  kWipe,       // a machine stops, and comes back with an empty disk
+  kWipe,       // a machine stops, and comes back with an empty disk, in its own place
   kSplit,      // two groups of nodes that do not hear each other
   kOneWay,     // one node's messages to another do not arrive
   kClog,       // a link that has become slow
@@ -31,11 +31,13 @@ enum class Fault : uint8_t {
   kClockJump,  // a node's wall clock jumps
   kLostReplies,  // a client's connection breaks before the reply
   kStorm,        // packets are lost, repeated and late (hostile networks only)
+  kLeave,        // a member is told to leave; its machine comes back as another one
 };
-inline constexpr size_t kFaults = 14;
+inline constexpr size_t kFaults = 15;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "power-loss", "kill",  "clean-stop", "pause",    "wipe",       "split",        "one-way",
-    "clog",       "reset", "slow-disk",  "io-error", "clock-jump", "lost-replies", "storm"};
+    "power-loss", "kill",       "clean-stop",   "pause", "wipe",
+    "split",      "one-way",    "clog",         "reset", "slow-disk",
+    "io-error",   "clock-jump", "lost-replies", "storm", "leave"};
 
 struct Span {
   Duration least{};
@@ -102,6 +104,9 @@ struct FaultPlan {
 struct Plan {
   uint64_t seed = 0;
   uint32_t nodes = 3;
+  // Of them, the members at the beginning; the others join in the first part of the run.
+  uint32_t founders = 3;
+  bool found = false;  // they found the cluster as eddyd does, the first of them for all
   uint32_t zones = 1;
   unsigned partition_bits = 6;
   node::NodeOptions node;
@@ -113,7 +118,12 @@ struct Plan {
   WorkloadPlan workload;
   FaultPlan faults;
   std::chrono::milliseconds clock_skew_max{};  // either way, jumps included
-  bool codec = false;                          // every message is encoded and decoded on its way
+  // Whether preference lists change in this run.
+  bool MembersChange() const {
+    return founders != nodes || faults.every[static_cast<size_t>(Fault::kLeave)] ||
+           faults.every[static_cast<size_t>(Fault::kWipe)];
+  }
+  bool codec = false;  // every message is encoded and decoded on its way
 };
 
 struct PlanOptions {

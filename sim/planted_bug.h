@@ -37,22 +37,42 @@ enum class PlantedBug : uint8_t {
   kTreeMissed,        // now and then a hash tree is not told of a change
   kTreeSameAlways,    // a replica says that its tree is the same without looking
   kSegmentForgets,    // a list of the records in some leaves lacks its last
+  kSyncedAtOnce,      // a member says that it holds what a new layout gives it, unfilled
+  kLayoutsForgotten,  // a restart forgets all layouts but the first
+  kHandoverKeeps,     // what was handed over is not let go
+  kHandoverUnheard,   // what was to be handed over is let go unheard
   kCount
 };
 
 inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kCount)>
-    kPlantedBugNames = {"none",           "ack-before-sync",
-                        "forget-history", "reuse-counters",
-                        "drop-join",      "overwrite-join",
-                        "put-sees-all",   "put-sees-nothing",
-                        "delete-erases",  "error-is-absent",
-                        "stale-read",     "same-always",
-                        "no-request-ids", "unknown-is-not-done",
-                        "no-answer",      "two-answers",
-                        "flip-bit",       "drop-hint",
-                        "hint-unacked",   "hints-stay",
-                        "hint-as-own",    "no-sync",
-                        "tree-missed",    "tree-same-always",
-                        "segment-forgets"};
+    kPlantedBugNames = {"none",
+                        "ack-before-sync",
+                        "forget-history",
+                        "reuse-counters",
+                        "drop-join",
+                        "overwrite-join",
+                        "put-sees-all",
+                        "put-sees-nothing",
+                        "delete-erases",
+                        "error-is-absent",
+                        "stale-read",
+                        "same-always",
+                        "no-request-ids",
+                        "unknown-is-not-done",
+                        "no-answer",
+                        "two-answers",
+                        "flip-bit",
+                        "drop-hint",
+                        "hint-unacked",
+                        "hints-stay",
+                        "hint-as-own",
+                        "no-sync",
+                        "tree-missed",
+                        "tree-same-always",
+                        "segment-forgets",
+                        "synced-at-once",
+                        "layouts-forgotten",
+                        "handover-keeps",
+                        "handover-unheard"};
 
 }  // namespace eddy::sim

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "base/check.h"
 #include "storage/hint_key.h"
 #include "storage/identity.h"
@@ -21,13 +23,18 @@ using std::chrono::seconds;
 constexpr Duration kIdleTickPeriod = milliseconds(100);
 constexpr Duration kStopCheckPeriod = milliseconds(10);
 constexpr Duration kStopPatience = seconds(5);
+constexpr Duration kFoundAfter = seconds(3600);
 // What a slow disk multiplies its times by.
 constexpr int kDiskSlowness = 50;
 
 }  // namespace
 
 SimNode::SimNode(const Setting& setting, Random random)
-    : setting_(setting), world_(setting.world), disk_(setting.plan->disk), random_(random) {}
+    : setting_(setting),
+      world_(setting.world),
+      disk_(setting.plan->disk),
+      random_(random),
+      member_(setting.member) {}
 
 Now SimNode::ProcessNow() const {
   const Duration since_start = world_->now - started_at_;
@@ -56,7 +63,8 @@ void SimNode::ScheduleMine(Duration after, Event::Kind kind) {
 bool SimNode::Start() {
   CHECK(!running());
   ++life_;
-  auto identity = storage::OpenIdentity(&engine_, std::string(kClusterName), setting_.id, &random_);
+  auto identity = storage::OpenIdentity(
+      &engine_, {.cluster = std::string(kClusterName), .node = member_.id}, &random_);
   if (!identity) {
     // Whatever was written before the failure is as if the power had gone.
     engine_.Crash(engine_.unsynced_batches());
@@ -65,14 +73,27 @@ bool SimNode::Start() {
   PlantInIdentity(&*identity);
   started_at_ = world_->now;
   trees_.emplace(storage::TreeKeeper::Options{
-      .partition_bits = setting_.layout->partition_bits(),
+      .partition_bits = setting_.plan->partition_bits,
       .replicas_of = [this](std::string_view bucket) {
         const bool missed = setting_.bug == PlantedBug::kTreeMissed && random_.Chance(1, 200);
         return missed ? uint8_t{0} : setting_.buckets->Find(bucket).n;
       }});
   store_.emplace(&engine_, identity->lease, &*trees_);
-  node_ = std::make_unique<node::Node>(setting_.plan->node, *setting_.buckets, *setting_.layout,
-                                       *std::move(identity), random_.Fork());
+  node::NodeOptions options = setting_.plan->node;
+  // Whoever is to found waits for all, since checking rests on all being there.
+  options.membership.founder = setting_.plan->found && setting_.index.value == 0;
+  options.membership.found_after = kFoundAfter;
+  for (uint32_t i = 1; i < setting_.plan->founders; ++i) {
+    options.membership.seeds.push_back(fmt::format("n{}", i));
+  }
+  if (replaces_) options.membership.replaces = member_.name;
+  if (identity->layouts.empty() && births_ == 0 && !setting_.plan->found &&
+      setting_.founding != nullptr) {
+    identity->layouts = ring::LayoutHistory(*setting_.founding).Encode();
+  }
+  node_ = std::make_unique<node::Node>(options, *setting_.buckets, member_, *std::move(identity),
+                                       random_.Fork());
+  layout_changes_ = 0;
   world_->trace.Mix(node_->actor().high);
   tick_at_ = world_->now;
   ScheduleMine(Duration{}, Event::Kind::kTick);
@@ -109,8 +130,12 @@ void SimNode::Kill() {
   engine_.Crash(engine_.unsynced_batches());
 }
 
-void SimNode::Wipe() {
+void SimNode::Rebirth(bool lost) {
   CHECK(!running());
+  // One that was lost before it got its place is replaced by the next.
+  replaces_ = lost;
+  ++births_;
+  member_.id.high = setting_.member.id.high + births_;
   engine_ = storage::MemoryEngine();
   stale_records_.clear();
 }
@@ -146,6 +171,17 @@ void SimNode::FailNextCalls() {
 bool SimNode::ready() const {
   std::string_view reason;
   return running() && node_->Ready(&reason);
+}
+
+bool SimNode::Settled() const {
+  const ring::LayoutHistory* history = layouts();
+  return history != nullptr && history->live().size() == 1 && node_->orders().empty() &&
+         node_->handed_over();
+}
+
+bool SimNode::Order(const ring::LayoutChange& change) {
+  CHECK(running());
+  return node_->Order({&change, 1}).has_value();
 }
 
 size_t SimNode::operations_in_flight() const {
@@ -238,6 +274,10 @@ void SimNode::OnEvent(const Event& event) {
 }
 
 void SimNode::Perform() {
+  if (layout_changes_ != node_->layout_changes()) {
+    layout_changes_ = node_->layout_changes();
+    setting_.listener->Learnt(setting_.index, *node_->layouts());
+  }
   node_->TakeEffects(&effects_);
   for (node::Send& send : effects_.sends) {
     if (!PlantInSend(send.to, &send.message)) continue;
@@ -410,6 +450,7 @@ void SimNode::CompleteResults() {
 
 void SimNode::PlantInIdentity(storage::Identity* identity) {
   if (setting_.bug == PlantedBug::kForgetHistory) identity->history.begin = 1;
+  if (setting_.bug == PlantedBug::kLayoutsForgotten) identity->layouts.clear();
   if (setting_.bug == PlantedBug::kReuseCounters) {
     if (!first_counter_) first_counter_ = identity->lease.begin;
     identity->lease.begin = *first_counter_;
@@ -463,6 +504,12 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
         return false;
       }
       return true;
+    case PlantedBug::kHandoverKeeps:
+      if (!std::holds_alternative<storage::RemoveVerb>(verb->action) || verb->hint_owner) {
+        return true;
+      }
+      results_.push_back({verb->id, storage::Stage::kDurable, std::string()});
+      return false;
     case PlantedBug::kFlipBit:
       if (put != nullptr && random_.Chance(1, 50)) put->sibling.value.back() ^= 1;
       return true;
@@ -498,6 +545,23 @@ bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
   if (setting_.bug == PlantedBug::kSegmentForgets) {
     auto* reply = std::get_if<wire::SegmentReply>(message);
     if (reply != nullptr && !reply->rows.empty()) reply->rows.pop_back();
+  }
+  if (setting_.bug == PlantedBug::kSyncedAtOnce) {
+    if (auto* news = std::get_if<wire::LayoutNews>(message)) {
+      auto history = ring::LayoutHistory::Decode(news->history);
+      history->Advance(member_.id, {.synced = history->newest().version()});
+      news->history = history->Encode();
+    }
+  }
+  if (setting_.bug == PlantedBug::kHandoverUnheard) {
+    auto* asked = std::get_if<wire::ReadRequest>(message);
+    // Whatever the owner says, the record is gone.
+    if (asked != nullptr && asked->as_owner) {
+      CHECK(engine_
+                .Write({storage::Write{storage::Space::kData, asked->key, std::nullopt}},
+                       storage::Logging::kLogged)
+                .has_value());
+    }
   }
   if (setting_.bug == PlantedBug::kSameAlways) {
     if (auto* reply = std::get_if<wire::ReadReply>(message)) {

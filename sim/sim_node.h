@@ -16,6 +16,8 @@
 #include "base/random.h"
 #include "node/node.h"
 #include "ring/layout.h"
+#include "ring/layout_change.h"
+#include "ring/layout_history.h"
 #include "sim/plan.h"
 #include "sim/planted_bug.h"
 #include "sim/world.h"
@@ -42,6 +44,8 @@ class SimNodeListener {
   virtual void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) = 0;
   virtual void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) = 0;
   virtual void Applied(NodeIndex at, const AppliedWrite& write) = 0;
+  // What the process knows of the layouts has changed.
+  virtual void Learnt(NodeIndex at, const ring::LayoutHistory& layouts) = 0;
   // A clean stop has ended, or was given up.
   virtual void Stopped(NodeIndex at, bool clean) = 0;
 };
@@ -52,9 +56,9 @@ class SimNode {
     World* world = nullptr;
     SimNodeListener* listener = nullptr;
     NodeIndex index;
-    NodeId id;
+    ring::Member member;  // as which the machine begins
     const Plan* plan = nullptr;
-    const ring::Layout* layout = nullptr;
+    const ring::Layout* founding = nullptr;  // the first layout; null: it has to join
     const node::BucketTable* buckets = nullptr;
     PlantedBug bug = PlantedBug::kNone;
   };
@@ -66,10 +70,15 @@ class SimNode {
   [[nodiscard]] bool Start();  // false: the disk failed; nothing runs
   void PowerLoss();            // requires running()
   void Kill();                 // likewise
-  void Wipe();                 // requires !running()
-  void BeginStop();            // requires running(); Stopped is called later
+  // Requires !running(): the disk is empty, and the node another one, which asks for the place of
+  // the one before if that was lost, and otherwise for one of its own.
+  void Rebirth(bool lost);
+  void BeginStop();  // requires running(); Stopped is called later
   void Pause(VirtualTime until) { paused_until_ = until; }
   void FailNextCalls();
+  NodeId id() const { return member_.id; }
+  const std::string& name() const { return member_.name; }
+  uint64_t births() const { return births_; }
   void SlowDisk(bool slow) { disk_slow_ = slow; }
   void SetSkew(std::chrono::milliseconds skew) { skew_ = skew; }
 
@@ -81,6 +90,13 @@ class SimNode {
   // Changes with every process that starts here.
   uint64_t life() const { return life_; }
   size_t operations_in_flight() const;
+  // Null: none runs, or it knows of no cluster.
+  const ring::LayoutHistory* layouts() const { return running() ? node_->layouts() : nullptr; }
+  // Nothing is left to do about layouts: one is live, and whatever this node holds is its own.
+  bool Settled() const;
+  // Changes of the cluster wait here.
+  bool HasOrders() const { return running() && !node_->orders().empty(); }
+  [[nodiscard]] bool Order(const ring::LayoutChange& change);
 
   // The process. All require running(); Submit also that the process is not stopping.
   void Submit(uint64_t ticket, wire::ClientRequest request);
@@ -135,6 +151,9 @@ class SimNode {
   Random random_;
 
   // The machine.
+  ring::Member member_;
+  uint64_t births_ = 0;
+  bool replaces_ = false;
   storage::MemoryEngine engine_;
   std::chrono::milliseconds skew_{};
   bool disk_slow_ = false;
@@ -146,6 +165,7 @@ class SimNode {
   std::unique_ptr<node::Node> node_;
   std::optional<storage::TreeKeeper> trees_;
   std::optional<storage::Store> store_;
+  uint64_t layout_changes_ = 0;
   VirtualTime started_at_;
   VirtualTime tick_at_;
   bool stopping_ = false;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/hash.h"
+#include "ring/layout_history.h"
 #include "storage/key.h"
 #include "storage/record_codec.h"
 #include "wire/context_token.h"
@@ -42,6 +43,11 @@ std::string DescribeValue(std::string_view value) {
   if (value.size() < sizeof(number)) return fmt::format("{} bytes", value.size());
   std::memcpy(&number, value.data(), sizeof(number));
   return fmt::format("v{}", number);
+}
+
+std::string DescribeHistory(std::string_view encoded) {
+  const auto history = ring::LayoutHistory::Decode(encoded);
+  return history ? Describe(*history) : std::string("layouts (malformed)");
 }
 
 }  // namespace
@@ -85,6 +91,19 @@ void Trace::Mix(const wire::PeerMessage& message) {
                            body.from);
         } else if constexpr (std::is_same_v<Body, wire::SegmentReply>) {
           hash_ = Chain<4>(hash_, {kind, body.op, CodeOf(body.error), body.rows.size()}, body.next);
+        } else if constexpr (std::is_same_v<Body, wire::JoinRequest>) {
+          hash_ = Chain<3>(hash_, {kind, body.op, body.member.id.low}, body.replaces);
+        } else if constexpr (std::is_same_v<Body, wire::JoinReply>) {
+          hash_ = Chain<3>(hash_, {kind, body.op, CodeOf(body.error)});
+        } else if constexpr (std::is_same_v<Body, wire::LayoutNews>) {
+          hash_ = Chain<2>(hash_, {kind, body.op}, body.history);
+        } else if constexpr (std::is_same_v<Body, wire::LayoutBallot>) {
+          hash_ = Chain<4>(hash_, {kind, body.version, body.ballot.round, body.ballot.proposer.low},
+                           body.value);
+        } else if constexpr (std::is_same_v<Body, wire::LayoutVote>) {
+          hash_ = Chain<5>(hash_,
+                           {kind, body.version, body.ballot.round, body.granted, body.seen.round},
+                           body.value);
         } else {
           static_assert(std::is_same_v<Body, wire::LeaseAnswer>);
           hash_ = Chain<3>(hash_, {kind, body.op, body.granted});
@@ -133,6 +152,17 @@ std::string DescribeRecord(std::string_view encoded) {
   return text;
 }
 
+std::string Describe(const ring::LayoutHistory& history) {
+  std::string text =
+      fmt::format("layouts {}..{}", history.oldest().version(), history.newest().version());
+  for (const ring::Member& member : history.newest().members()) {
+    const ring::LayoutProgress progress = history.ProgressOf(member.id);
+    text += fmt::format(" {}{}:{}/{}/{}", member.name, member.leaving ? " (leaving)" : "",
+                        progress.acked, progress.synced, progress.reading);
+  }
+  return text;
+}
+
 std::string Describe(const wire::PeerMessage& message) {
   return std::visit(
       [](const auto& body) -> std::string {
@@ -168,6 +198,19 @@ std::string Describe(const wire::PeerMessage& message) {
         } else if constexpr (std::is_same_v<Body, wire::SegmentReply>) {
           return fmt::format("segment reply {:x} {} rows{}{}", body.op, body.rows.size(),
                              body.next.empty() ? "" : " and more", DescribeError(body.error));
+        } else if constexpr (std::is_same_v<Body, wire::JoinRequest>) {
+          return fmt::format("join request of {}{}", body.member.name,
+                             body.replaces.empty() ? "" : " in place of " + body.replaces);
+        } else if constexpr (std::is_same_v<Body, wire::JoinReply>) {
+          return "join reply" + DescribeError(body.error);
+        } else if constexpr (std::is_same_v<Body, wire::LayoutNews>) {
+          return DescribeHistory(body.history);
+        } else if constexpr (std::is_same_v<Body, wire::LayoutBallot>) {
+          return fmt::format("ballot {} of layout {}{}", body.ballot.round, body.version,
+                             body.value.empty() ? "" : " with a value");
+        } else if constexpr (std::is_same_v<Body, wire::LayoutVote>) {
+          return fmt::format("vote on ballot {} of layout {}: {}", body.ballot.round, body.version,
+                             body.granted ? "yes" : "no");
         } else {
           return body.granted ? "lease granted" : "lease refused";
         }

@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "ring/layout_history.h"
 #include "sim/event_queue.h"
 #include "wire/client_message.h"
 #include "wire/peer_message.h"
@@ -44,6 +45,7 @@ class Trace {
 };
 
 std::string Describe(const wire::PeerMessage& message);
+std::string Describe(const ring::LayoutHistory& history);
 std::string Describe(const wire::ClientRequest& request);
 std::string Describe(const wire::ClientReply& reply);
 // Of an encoded record: its context and its siblings.

@@ -17,8 +17,11 @@ namespace {
 constexpr std::string_view kFormatRow = "format";
 constexpr std::string_view kClusterRow = "cluster";
 constexpr std::string_view kNodeRow = "node";
+constexpr std::string_view kNameRow = "name";
 constexpr std::string_view kActorRow = "actor";
 constexpr std::string_view kCleanRow = "clean";
+constexpr std::string_view kLayoutsRow = "layouts";
+constexpr std::string_view kVotesRow = "votes";
 constexpr std::string_view kWitnessRows = "witness/";
 constexpr std::string_view kWitnessRowsEnd = "witness0";  // '0' follows '/'
 
@@ -67,18 +70,18 @@ Result<bool> HoldsAnything(Engine* engine) {
   return holds;
 }
 
-// Refuses a directory that is not this node's.
-Status CheckOwner(Engine* engine, const std::string& cluster, NodeId node) {
+// Refuses a directory that is not this node's. Who it is, is in `node` then.
+Status CheckOwner(Engine* engine, const Owner& expected, NodeId* node) {
   const Result<std::string> owner_cluster = ReadNeededRow(engine, kClusterRow);
   if (!owner_cluster.has_value()) return std::unexpected(owner_cluster.error());
   ByteReader cluster_reader(*owner_cluster);
   const std::string_view owner_cluster_name = cluster_reader.Bytes();
   if (!cluster_reader.AtEnd()) return Damaged(kClusterRow);
-  if (owner_cluster_name != cluster) {
+  if (owner_cluster_name != expected.cluster) {
     return Fail(Code::kWrongCluster,
                 fmt::format("the data directory belongs to cluster '{}', not to '{}': correct the "
                             "configured cluster, or give this node a directory of its own",
-                            owner_cluster_name, cluster));
+                            owner_cluster_name, expected.cluster));
   }
 
   const Result<std::string> owner_row = ReadNeededRow(engine, kNodeRow);
@@ -88,11 +91,24 @@ Status CheckOwner(Engine* engine, const std::string& cluster, NodeId node) {
   owner.high = node_reader.U64();
   owner.low = node_reader.U64();
   if (!node_reader.AtEnd()) return Damaged(kNodeRow);
-  if (owner != node) {
+  *node = owner;
+  if (!expected.node.IsNone() && owner != expected.node) {
     return Fail(Code::kWrongCluster,
                 fmt::format("the data directory belongs to node {}, and this is node {}: correct "
                             "the configured node, or give it a directory of its own",
-                            owner.ToHex(), node.ToHex()));
+                            owner.ToHex(), expected.node.ToHex()));
+  }
+
+  const Result<std::string> name_row = ReadNeededRow(engine, kNameRow);
+  if (!name_row.has_value()) return std::unexpected(name_row.error());
+  ByteReader name_reader(*name_row);
+  const std::string_view name = name_reader.Bytes();
+  if (!name_reader.AtEnd()) return Damaged(kNameRow);
+  if (!expected.name.empty() && name != expected.name) {
+    return Fail(Code::kWrongCluster,
+                fmt::format("the data directory belongs to node '{}', and this is node '{}': "
+                            "correct the configured name, or give it a directory of its own",
+                            name, expected.name));
   }
   return {};
 }
@@ -198,23 +214,24 @@ Status ReadHintOwners(Engine* engine, std::vector<NodeId>* owners) {
 
 }  // namespace
 
-Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId node,
-                              Random* random) {
+Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random) {
   const Result<bool> founded = IsFounded(engine);
   if (!founded.has_value()) return std::unexpected(founded.error());
 
-  Identity identity{.cluster = cluster,
-                    .node = node,
+  Identity identity{.cluster = owner.cluster,
+                    .node = owner.node,
                     .lease = {},
                     .history = {},
                     .witnessed = {},
-                    .hint_owners = {}};
+                    .hint_owners = {},
+                    .layouts = {},
+                    .votes = {}};
   Lease& lease = identity.lease;
   std::optional<uint64_t> clean;
   WriteBatch batch;
   if (*founded) {
-    if (Status owner = CheckOwner(engine, cluster, node); !owner.has_value()) {
-      return std::unexpected(owner.error());
+    if (Status ours = CheckOwner(engine, owner, &identity.node); !ours.has_value()) {
+      return std::unexpected(ours.error());
     }
     if (Status read = ReadActor(engine, &lease); !read.has_value()) {
       return std::unexpected(read.error());
@@ -225,21 +242,31 @@ Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId
     if (Status read = ReadHintOwners(engine, &identity.hint_owners); !read.has_value()) {
       return std::unexpected(read.error());
     }
+    for (const auto& [row, value] :
+         {std::pair(kLayoutsRow, &identity.layouts), std::pair(kVotesRow, &identity.votes)}) {
+      Result<std::optional<std::string>> stored = ReadRow(engine, row);
+      if (!stored.has_value()) return std::unexpected(stored.error());
+      *value = std::move(*stored).value_or("");
+    }
     const Result<std::optional<uint64_t>> read = ReadClean(engine);
     if (!read.has_value()) return std::unexpected(read.error());
     clean = *read;
   } else {
     lease.actor = random->NextId<ActorId>();
+    if (owner.node.IsNone()) identity.node = random->NextId<NodeId>();
     std::string format;
     AppendU32(&format, kFormatVersion);
     batch.push_back(PutRow(kFormatRow, std::move(format)));
+    std::string cluster;
+    AppendBytes(&cluster, owner.cluster);
+    batch.push_back(PutRow(kClusterRow, std::move(cluster)));
+    std::string node;
+    AppendU64(&node, identity.node.high);
+    AppendU64(&node, identity.node.low);
+    batch.push_back(PutRow(kNodeRow, std::move(node)));
     std::string name;
-    AppendBytes(&name, cluster);
-    batch.push_back(PutRow(kClusterRow, std::move(name)));
-    std::string owner;
-    AppendU64(&owner, node.high);
-    AppendU64(&owner, node.low);
-    batch.push_back(PutRow(kNodeRow, std::move(owner)));
+    AppendBytes(&name, owner.name);
+    batch.push_back(PutRow(kNameRow, std::move(name)));
   }
 
   lease.begin = lease.end;
@@ -277,6 +304,11 @@ std::string ActorRowValue(const Lease& lease) {
   AppendU64(&value, lease.end);
   return Sealed(kActorRow, std::move(value));
 }
+
+std::string LayoutsRowKey() { return std::string(kLayoutsRow); }
+std::string LayoutsRowValue(std::string layouts) { return Sealed(kLayoutsRow, std::move(layouts)); }
+std::string VotesRowKey() { return std::string(kVotesRow); }
+std::string VotesRowValue(std::string votes) { return Sealed(kVotesRow, std::move(votes)); }
 
 std::string WitnessRowKey(ActorId actor) { return std::string(kWitnessRows) + actor.ToHex(); }
 

@@ -6,8 +6,11 @@
 //   format            u32: version of everything on disk, kFormatVersion
 //   cluster           bytes: the cluster's name
 //   node              two u64: NodeId
+//   name              bytes: the node's name
 //   actor             ActorId and the end of its lease (u64); one row, so they never part
 //   clean             u64: where the history began; only between a clean stop and the next start
+//   layouts           the live layouts and every member's progress (ring/layout_history.h)
+//   votes             what this node has promised as an acceptor (node/layout_acceptor.h)
 //   witness/<actor>   a lease that another node announced (node/actor_lease.h)
 #pragma once
 
@@ -48,14 +51,24 @@ struct Identity {
   lattice::History history;
   std::map<ActorId, Lease> witnessed;
   std::vector<NodeId> hint_owners;  // those for whom there are hints here
+  // What the node knows of the layouts, and has promised of the next one, in its own encodings;
+  // empty: nothing.
+  std::string layouts;
+  std::string votes;
+};
+
+// Whose a directory is to be.
+struct Owner {
+  std::string cluster;
+  std::string name = {};  // of the node; empty: whatever the directory says
+  NodeId node = {};       // none: whoever the directory says, or in an empty one somebody new
 };
 
 // Opens the identity of a directory, or founds it in an empty one, and takes a fresh lease; durable
 // on return. After an unclean stop the history begins with the new lease; after a clean one it goes
 // on. kWrongCluster: another cluster's or node's directory, or a format newer than ours; the text
-// says which and what to do.
-[[nodiscard]] Result<Identity> OpenIdentity(Engine* engine, const std::string& cluster, NodeId node,
-                                            Random* random);
+// says which and what to do, and nothing was written.
+[[nodiscard]] Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random);
 
 // Marks a clean stop, durably: nothing acknowledged or minted is missing from the store.
 [[nodiscard]] Status CloseIdentity(Engine* engine, lattice::History history);
@@ -63,6 +76,10 @@ struct Identity {
 // The rows that the running node writes through PutMetaVerb.
 std::string ActorRowKey();
 std::string ActorRowValue(const Lease& lease);
+std::string LayoutsRowKey();
+std::string LayoutsRowValue(std::string layouts);
+std::string VotesRowKey();
+std::string VotesRowValue(std::string votes);
 std::string WitnessRowKey(ActorId actor);
 std::string WitnessRowValue(const Lease& lease);
 

@@ -11,6 +11,7 @@
 #include "tools/health.h"
 #include "tools/json_lines.h"
 #include "tools/session.h"
+#include "tools/table.h"
 #include "tools/text.h"
 
 namespace eddy::tools {
@@ -31,7 +32,7 @@ Result<ClusterView> Look(const GlobalOptions& global) {
   if (!first) return std::unexpected(first.error());
   auto layout = client::LayoutOf(*first);
   if (!layout) return std::unexpected(layout.error());
-  std::vector<wire::MemberStatus> members = first->members;
+  std::vector<wire::MemberStatus> members = CurrentMembers(*first);
   std::ranges::sort(members, {}, &wire::MemberStatus::name);
   std::vector<client::Address> addresses;
   for (const wire::MemberStatus& member : members) {
@@ -47,11 +48,17 @@ Result<ClusterView> Look(const GlobalOptions& global) {
 
 std::string StateOf(const NodeView& view) {
   if (!view.status) return "unreachable";
-  return view.status->ready ? "ready" : "not ready";
+  const std::string_view standing = StandingName(view.member.standing);
+  return fmt::format("{}{}{}", view.status->ready ? "ready" : "not ready",
+                     standing.empty() ? "" : ", ", standing);
 }
 
 std::string DoorsOf(const ring::Doors& doors) {
-  return fmt::format("{} {} {} {}", doors.native, doors.resp, doors.http, doors.peer);
+  const auto port = [](uint16_t number) {
+    return number == 0 ? std::string("-") : std::to_string(number);
+  };
+  return fmt::format("{} {} {} {}", port(doors.native), port(doors.resp), port(doors.http),
+                     port(doors.peer));
 }
 
 Json DoorsObject(const ring::Doors& doors) {
@@ -68,7 +75,8 @@ Json NodeObject(const NodeView& view) {
                  {"zone", view.member.zone},
                  {"weight", view.member.weight},
                  {"doors", DoorsObject(view.member.doors)},
-                 {"state", StateOf(view)}};
+                 {"state", StateOf(view)},
+                 {"standing", StandingName(view.member.standing)}};
   if (!view.status) {
     object["error"] = {{"code", CodeName(view.status.error().code)},
                        {"text", view.status.error().text}};
@@ -102,6 +110,7 @@ Json ClusterObject(const ClusterView& view, const Health& health) {
           {"partitions", view.layout.partition_count()},
           {"partitions_impaired", health.partitions_impaired},
           {"layout_version", view.layout.version()},
+          {"layout_newest", view.first.layout_newest},
           {"nodes", std::move(nodes)}};
 }
 
@@ -109,10 +118,12 @@ void ShowCluster(const Output& output, const ClusterView& view, const Health& he
   output.Line(health.headline);
   for (const std::string& advice : health.advice) output.Line("  " + advice);
   output.Line("");
-  output.Line(fmt::format("cluster {}, layout {}, {} partitions", view.first.cluster,
-                          view.layout.version(), view.layout.partition_count()));
+  output.Line(fmt::format("cluster {}, layout {}, {} partitions{}", view.first.cluster,
+                          view.layout.version(), view.layout.partition_count(),
+                          view.first.layout_newest > view.layout.version()
+                              ? fmt::format("; layout {} is being filled", view.first.layout_newest)
+                              : ""));
 
-  // The columns are as wide as what stands in them.
   std::vector<std::vector<std::string>> rows = {
       {"node", "state", "host", "native resp http peer", "zone", "owns", "records", "data", "up"}};
   for (const NodeView& member : view.members) {
@@ -129,16 +140,7 @@ void ShowCluster(const Output& output, const ClusterView& view, const Health& he
     }
     rows.push_back(std::move(row));
   }
-  std::vector<size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); i++) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    output.Line(line);
-  }
+  for (const std::string& line : FormatTable(rows)) output.Line(line);
 }
 
 ExitCode Status(const GlobalOptions& global) {

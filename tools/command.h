@@ -44,6 +44,7 @@ using Commands = std::map<const CLI::App*, Command>;
 
 void AddKeyCommands(CLI::App* app, Commands* commands);      // put, get, del
 void AddClusterCommands(CLI::App* app, Commands* commands);  // status, health, ring
+void AddMemberCommands(CLI::App* app, Commands* commands);   // members, cluster ..
 void AddRepairCommands(CLI::App* app, Commands* commands);   // repair, repair status
 void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);

@@ -157,6 +157,7 @@ ExitCode Main(int argc, char** argv) {
   Commands commands;
   AddKeyCommands(&app, &commands);
   AddClusterCommands(&app, &commands);
+  AddMemberCommands(&app, &commands);
   AddRepairCommands(&app, &commands);
   AddImportCommand(&app, &commands);
   AddExportCommand(&app, &commands);

@@ -86,7 +86,8 @@ ExitCode RunExportCommand(const GlobalOptions& global, ExportRun run) {
   if (!client) return output.Fail(client.error());
   const auto status = (*client)->Status();
   if (!status) return output.Fail(status.error());
-  KeysOfCluster cluster(global, status->members, run.all_buckets ? std::string() : run.bucket);
+  KeysOfCluster cluster(global, CurrentMembers(*status),
+                        run.all_buckets ? std::string() : run.bucket);
 
   CatchInterrupt();
   // A bar among the lines on the same terminal would be a mess.

@@ -56,7 +56,7 @@ struct Said {
 // The members that one node names, in the order of their names.
 std::vector<Member> MembersOf(const wire::NodeStatus& status) {
   std::vector<Member> members;
-  for (const wire::MemberStatus& member : status.members) {
+  for (const wire::MemberStatus& member : CurrentMembers(status)) {
     members.push_back(
         {.name = member.name, .address = {.host = member.doors.host, .port = member.doors.native}});
   }

@@ -166,4 +166,26 @@ std::vector<Result<std::string>> AskAdminOfAll(const GlobalOptions& global,
   return answers;
 }
 
+std::vector<wire::MemberStatus> CurrentMembers(const wire::NodeStatus& status) {
+  std::vector<wire::MemberStatus> members;
+  for (const wire::MemberStatus& member : status.members) {
+    if (member.standing != wire::Standing::kRemoved) members.push_back(member);
+  }
+  return members;
+}
+
+std::string_view StandingName(wire::Standing standing) {
+  switch (standing) {
+    case wire::Standing::kMember:
+      return "";
+    case wire::Standing::kJoining:
+      return "joining";
+    case wire::Standing::kLeaving:
+      return "leaving";
+    case wire::Standing::kRemoved:
+      return "removed";
+  }
+  return "";
+}
+
 }  // namespace eddy::tools

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -27,6 +28,11 @@ enum class Routing {
 // What each of these nodes says, asked at the same time; in their order.
 std::vector<Result<wire::NodeStatus>> AskStatusOfAll(const GlobalOptions& global,
                                                      const std::vector<client::Address>& nodes);
+
+// The members that are left by the newest layout.
+std::vector<wire::MemberStatus> CurrentMembers(const wire::NodeStatus& status);
+// "joining" or "leaving"; empty for a plain member.
+std::string_view StandingName(wire::Standing standing);
 
 // What each says to an admin call (wire/admin.h), likewise.
 std::vector<Result<std::string>> AskAdminOfAll(const GlobalOptions& global,

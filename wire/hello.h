@@ -26,9 +26,17 @@ struct Hello {
   NodeId node;
   std::string node_name;
   ring::Doors doors;
-  Digest layout;  // nodes that disagree on the layout must not exchange data
+  Digest layout;  // the origin of its layouts, which names its cluster; zero: of none yet
 
   friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+// Where a member stands, by the layouts that one node knows.
+enum class Standing : uint8_t {
+  kMember = 0,
+  kJoining = 1,  // reads do not go by a layout with it yet
+  kLeaving = 2,  // it hands over what it holds, and goes
+  kRemoved = 3,  // the newest layout is without it
 };
 
 // A member as one node sees it.
@@ -39,6 +47,7 @@ struct MemberStatus {
   uint32_t weight = 0;
   ring::Doors doors;
   bool reachable = false;
+  Standing standing = Standing::kMember;
 
   friend bool operator==(const MemberStatus&, const MemberStatus&) = default;
 };
@@ -59,12 +68,15 @@ struct NodeStatus {
   bool ready = false;
   std::string reason;  // why it is not ready
   uint64_t uptime_seconds = 0;
-  uint64_t layout_version = 0;
+  uint64_t layout_version = 0;    // that reads go by
+  uint64_t layout_newest = 0;     // greater: data is being moved
   uint32_t partitions = 0;        // of the ring
   uint32_t partitions_owned = 0;  // by this node, as the first of the preference list
   uint64_t keys_estimate = 0;     // records held here, replicas and tombstones included
   uint64_t data_bytes = 0;
   uint64_t operations_in_flight = 0;
+  // Of all live layouts, in ascending order of their ids. The weight is that in the layout that
+  // reads go by; of a member that is not in there, 0.
   std::vector<MemberStatus> members;
   std::vector<uint32_t>
       owners;  // per partition an index into members: what a ring-aware client routes by

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/limits.h"
 #include "wire/codec.h"
 #include "wire/flat.h"
@@ -34,6 +35,13 @@ Status CheckBody(const SegmentReply& reply) {
   }
   return CheckRecord(reply.next, {});
 }
+Status CheckHistory(std::string_view bytes) {
+  if (bytes.size() <= kHistoryBytesMax) return {};
+  return Fail(Code::kTooLarge, "a layout is larger than a message between nodes can be");
+}
+Status CheckBody(const LayoutNews& news) { return CheckHistory(news.history); }
+Status CheckBody(const LayoutBallot& ballot) { return CheckHistory(ballot.value); }
+Status CheckBody(const LayoutVote& vote) { return CheckHistory(vote.value); }
 template <class Other>
 Status CheckBody(const Other&) {
   return {};
@@ -43,7 +51,7 @@ Offset<flat::ReadRequest> ToBody(FlatBufferBuilder* builder, const ReadRequest& 
   const auto key = ToBytesAlways(builder, request.key);
   const flat::Digest have = request.have ? ToDigest(*request.have) : flat::Digest();
   return flat::CreateReadRequest(*builder, key, request.have ? &have : nullptr,
-                                 ToMicroseconds(request.budget));
+                                 ToMicroseconds(request.budget), request.as_owner);
 }
 Offset<flat::ReadReply> ToBody(FlatBufferBuilder* builder, const ReadReply& reply) {
   const auto record = ToBytes(builder, reply.record);
@@ -108,6 +116,34 @@ Offset<flat::SegmentReply> ToBody(FlatBufferBuilder* builder, const SegmentReply
   return flat::CreateSegmentReply(*builder, error, rows, next);
 }
 
+Offset<flat::JoinRequest> ToBody(FlatBufferBuilder* builder, const JoinRequest& request) {
+  std::string member;
+  ring::AppendMember(&member, request.member);
+  const auto flat_member = ToBytesAlways(builder, member);
+  const auto replaces = ToText(builder, request.replaces);
+  return flat::CreateJoinRequest(*builder, flat_member, replaces);
+}
+Offset<flat::JoinReply> ToBody(FlatBufferBuilder* builder, const JoinReply& reply) {
+  const auto error = ToError(builder, reply.error);
+  return flat::CreateJoinReply(*builder, error);
+}
+Offset<flat::LayoutNews> ToBody(FlatBufferBuilder* builder, const LayoutNews& news) {
+  const auto history = ToBytesAlways(builder, news.history);
+  return flat::CreateLayoutNews(*builder, history);
+}
+Offset<flat::LayoutBallot> ToBody(FlatBufferBuilder* builder, const LayoutBallot& ballot) {
+  const auto value = ToBytes(builder, ballot.value);
+  const flat::Id proposer = ToId(ballot.ballot.proposer);
+  return flat::CreateLayoutBallot(*builder, ballot.version, ballot.ballot.round, &proposer, value);
+}
+Offset<flat::LayoutVote> ToBody(FlatBufferBuilder* builder, const LayoutVote& vote) {
+  const auto value = ToBytes(builder, vote.value);
+  const flat::Id proposer = ToId(vote.ballot.proposer);
+  const flat::Id seen_proposer = ToId(vote.seen.proposer);
+  return flat::CreateLayoutVote(*builder, vote.version, vote.ballot.round, &proposer, vote.accepts,
+                                vote.granted, vote.seen.round, &seen_proposer, value);
+}
+
 template <class Table>
 flat::PeerBody BodyType(Offset<Table>) {
   return flat::PeerBodyTraits<Table>::enum_value;
@@ -121,7 +157,8 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::ReadRequest& flat) {
   ReadRequest request{.op = op,
                       .key = std::string(key),
                       .have = std::nullopt,
-                      .budget = FromMicroseconds(flat.budget_us())};
+                      .budget = FromMicroseconds(flat.budget_us()),
+                      .as_owner = flat.as_owner()};
   if (flat.have() != nullptr) request.have = FromDigest(flat.have());
   return request;
 }
@@ -228,6 +265,50 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::SegmentReply& flat) {
   return reply;
 }
 
+Result<PeerMessage> FromBody(uint64_t op, const flat::JoinRequest& flat) {
+  JoinRequest request{.op = op, .member = {}, .replaces = FromText(flat.replaces())};
+  ByteReader reader(FromBytes(flat.member()));
+  if (!ring::ReadMember(&reader, &request.member) || !reader.AtEnd() ||
+      request.replaces.size() > ring::kMemberNameBytesMax) {
+    return Malformed("join request");
+  }
+  return request;
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::JoinReply& flat) {
+  JoinReply reply{.op = op, .error = std::nullopt};
+  if (Status status = FromError(flat.error(), &reply.error); !status) {
+    return std::unexpected(status.error());
+  }
+  return reply;
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::LayoutNews& flat) {
+  const std::string_view history = FromBytes(flat.history());
+  if (history.empty() || history.size() > kHistoryBytesMax) return Malformed("layout news");
+  return LayoutNews{.op = op, .history = std::string(history)};
+}
+Ballot FromBallot(uint64_t round, const flat::Id* proposer) {
+  return Ballot{.round = round, .proposer = FromId<NodeId>(proposer)};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::LayoutBallot& flat) {
+  const std::string_view value = FromBytes(flat.value());
+  if (flat.round() == 0 || value.size() > kHistoryBytesMax) return Malformed("layout ballot");
+  return LayoutBallot{.op = op,
+                      .version = flat.version(),
+                      .ballot = FromBallot(flat.round(), flat.proposer()),
+                      .value = std::string(value)};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::LayoutVote& flat) {
+  const std::string_view value = FromBytes(flat.value());
+  if (flat.round() == 0 || value.size() > kHistoryBytesMax) return Malformed("layout vote");
+  return LayoutVote{.op = op,
+                    .version = flat.version(),
+                    .ballot = FromBallot(flat.round(), flat.proposer()),
+                    .accepts = flat.accepts(),
+                    .granted = flat.granted(),
+                    .seen = FromBallot(flat.seen_round(), flat.seen_proposer()),
+                    .value = std::string(value)};
+}
+
 }  // namespace
 
 Status Encoder::AppendPeerMessage(const PeerMessage& message, std::string* out) {
@@ -276,6 +357,16 @@ Result<PeerMessage> DecodePeerMessage(std::string_view payload) {
       return FromBody(op, *message.body_as_SegmentRequest());
     case flat::PeerBody::SegmentReply:
       return FromBody(op, *message.body_as_SegmentReply());
+    case flat::PeerBody::JoinRequest:
+      return FromBody(op, *message.body_as_JoinRequest());
+    case flat::PeerBody::JoinReply:
+      return FromBody(op, *message.body_as_JoinReply());
+    case flat::PeerBody::LayoutNews:
+      return FromBody(op, *message.body_as_LayoutNews());
+    case flat::PeerBody::LayoutBallot:
+      return FromBody(op, *message.body_as_LayoutBallot());
+    case flat::PeerBody::LayoutVote:
+      return FromBody(op, *message.body_as_LayoutVote());
     case flat::PeerBody::NONE:
       break;
   }

@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "ring/member.h"
 #include "wire/client_message.h"
 
 namespace eddy::wire {
@@ -24,6 +25,8 @@ struct ReadRequest {
   // sending it.
   std::optional<Digest> have;
   Duration budget{};  // time left before the answer is of no use
+  // Only what the receiver holds as an owner, not what it keeps for others.
+  bool as_owner = false;
 
   friend bool operator==(const ReadRequest&, const ReadRequest&) = default;
 };
@@ -147,8 +150,67 @@ struct SegmentReply {
   friend bool operator==(const SegmentReply&, const SegmentReply&) = default;
 };
 
-using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
-                                 ForwardReply, LeaseAnnouncement, LeaseAnswer, TreeRequest,
-                                 TreeReply, SegmentRequest, SegmentReply>;
+// "I want to be a member": from a node that is none, to any node (Dynamo, section 4.8.1). What
+// comes of it is the news of a layout with it, or a refusal.
+struct JoinRequest {
+  uint64_t op = 0;
+  ring::Member member;
+  std::string replaces;  // a member's name, which is lost for ever; empty: none
+
+  friend bool operator==(const JoinRequest&, const JoinRequest&) = default;
+};
+
+struct JoinReply {
+  uint64_t op = 0;
+  std::optional<Error> error;  // none: the sender is a member that works on it
+
+  friend bool operator==(const JoinReply&, const JoinReply&) = default;
+};
+
+// What the sender knows of the layouts (ring/layout_history.h).
+struct LayoutNews {
+  uint64_t op = 0;
+  std::string history;
+
+  friend bool operator==(const LayoutNews&, const LayoutNews&) = default;
+};
+inline constexpr size_t kHistoryBytesMax = size_t{4} << 20;
+
+// Which of two proposals of one version goes before: the greater one.
+struct Ballot {
+  uint64_t round = 0;  // 0: none
+  NodeId proposer;
+
+  friend auto operator<=>(const Ballot&, const Ballot&) = default;
+};
+
+// A question to the members of layout version - 1 (Lamport, Paxos Made Simple): without a value
+// "promise to heed no lesser ballot, and tell what you have accepted", with one "accept this".
+struct LayoutBallot {
+  uint64_t op = 0;
+  uint64_t version = 0;
+  Ballot ballot;
+  std::string value;
+
+  friend bool operator==(const LayoutBallot&, const LayoutBallot&) = default;
+};
+
+struct LayoutVote {
+  uint64_t op = 0;
+  uint64_t version = 0;
+  Ballot ballot;         // that it answers
+  bool accepts = false;  // it answers the one with a value
+  bool granted = false;
+  // Granted: the ballot and value accepted before, if any. Not granted: the ballot promised.
+  Ballot seen;
+  std::string value;
+
+  friend bool operator==(const LayoutVote&, const LayoutVote&) = default;
+};
+
+using PeerMessage =
+    std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
+                 LeaseAnnouncement, LeaseAnswer, TreeRequest, TreeReply, SegmentRequest,
+                 SegmentReply, JoinRequest, JoinReply, LayoutNews, LayoutBallot, LayoutVote>;
 
 }  // namespace eddy::wire

@@ -12,18 +12,22 @@ Offset<flat::MemberStatus> ToMember(FlatBufferBuilder* builder, const MemberStat
   const auto zone = ToText(builder, member.zone);
   const auto doors = ToDoors(builder, member.doors);
   const flat::Id id = ToId(member.id);
-  return flat::CreateMemberStatus(*builder, &id, name, zone, member.weight, doors,
-                                  member.reachable);
+  return flat::CreateMemberStatus(*builder, &id, name, zone, member.weight, doors, member.reachable,
+                                  static_cast<uint8_t>(member.standing));
 }
 
 Result<MemberStatus> FromMember(const flat::MemberStatus& flat) {
   if (flat.id() == nullptr || flat.doors() == nullptr) return Malformed("status");
+  // Of a newer version's standings we know nothing: it is some kind of member.
+  const uint8_t standing =
+      flat.standing() <= static_cast<uint8_t>(Standing::kRemoved) ? flat.standing() : uint8_t{0};
   return MemberStatus{.id = FromId<NodeId>(flat.id()),
                       .name = FromText(flat.name()),
                       .zone = FromText(flat.zone()),
                       .weight = flat.weight(),
                       .doors = FromDoors(flat.doors()),
-                      .reachable = flat.reachable()};
+                      .reachable = flat.reachable(),
+                      .standing = static_cast<Standing>(standing)};
 }
 
 Offset<flat::Counter> ToCounter(FlatBufferBuilder* builder, const Counter& counter) {
@@ -52,7 +56,8 @@ Offset<flat::NodeStatus> ToNodeStatus(FlatBufferBuilder* builder, const NodeStat
       status.layout_version, status.partitions, status.partitions_owned, status.keys_estimate,
       status.data_bytes, status.operations_in_flight, members, owners, counters,
       status.equal_seconds_ago ? flatbuffers::Optional<uint64_t>(*status.equal_seconds_ago)
-                               : flatbuffers::Optional<uint64_t>(flatbuffers::nullopt));
+                               : flatbuffers::Optional<uint64_t>(flatbuffers::nullopt),
+      status.layout_newest);
 }
 
 Result<NodeStatus> FromNodeStatus(const flat::NodeStatus& flat) {
@@ -70,6 +75,7 @@ Result<NodeStatus> FromNodeStatus(const flat::NodeStatus& flat) {
   status.keys_estimate = flat.keys_estimate();
   status.data_bytes = flat.data_bytes();
   status.operations_in_flight = flat.operations_in_flight();
+  status.layout_newest = flat.layout_newest();
   if (flat.equal_seconds_ago()) status.equal_seconds_ago = *flat.equal_seconds_ago();
   if (flat.members() != nullptr) {
     if (flat.members()->size() > ring::kMembersMax) return Malformed("status");

@@ -67,11 +67,12 @@ class Node:
         self.directory = os.path.join(cluster.folder, self.name)
         self.log_path = os.path.join(cluster.folder, self.name + ".log")
         self.process = None
+        self.flags = ()
 
     def start(self, *flags):
         self.process = self.cluster.spawn(
             "--cluster", self.cluster.name, "--name", self.name, "--seeds", self.cluster.seeds,
-            "--data-dir", self.directory, *self.cluster.flags, *flags, log=self.log_path)
+            "--data-dir", self.directory, *self.flags, *self.cluster.flags, *flags, log=self.log_path)
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -135,12 +136,14 @@ class Node:
 class Cluster:
     """Nodes n1 to nN, started and ready; a context manager that ends them and removes their folder."""
 
-    def __init__(self, nodes=3, flags=(), start=True):
+    def __init__(self, nodes=3, flags=(), start=True, addresses=0):
+        """`addresses`: how many nodes there may be in the end."""
         self.name = "test"
         self.flags = flags
         self.folder = tempfile.mkdtemp(prefix="eddy-cluster-")
-        self.network = free_network(nodes)
+        self.network = free_network(max(nodes, addresses))
         self.processes = []
+        self.addresses = max(nodes, addresses)
         self.seeds = ",".join("n%d@%s.%d:%d/z%d" % (k, self.network, k, PEER, k) for k in range(1, nodes + 1))
         self.nodes = [Node(self, k) for k in range(1, nodes + 1)]
         if not start:
@@ -156,6 +159,14 @@ class Cluster:
             node.start()
         for node in self.nodes:
             node.wait_ready()
+
+    def add(self):
+        """One more node, which is none of the seeds; not started."""
+        assert len(self.nodes) < self.addresses
+        self.nodes.append(Node(self, len(self.nodes) + 1))
+        node = self.nodes[-1]
+        node.flags = ("--host", node.address, "--zone", "z%d" % len(self.nodes))
+        return node
 
     def spawn(self, *flags, log):
         with open(log, "ab") as file:

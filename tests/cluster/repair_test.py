@@ -93,7 +93,8 @@ class RepairTest(unittest.TestCase):
             self.write(cluster, n1)
             n3.kill()
             shutil.rmtree(n3.directory)
-            n3.start()
+            # What it is now is another node, which comes in the place of the one that was lost.
+            n3.start("--replace", "n3")
             n3.wait_ready()
             self.repair(n1)
             self.assertGreaterEqual(self.synced(cluster.nodes), KEYS)

@@ -160,14 +160,20 @@ class StartStopTest(unittest.TestCase):
         reachable = {member["name"]: member["reachable"] for member in self.status(n1)["members"]}
         self.assertEqual(reachable, {"n1": True, "n2": False})
 
-    def test_a_node_with_another_seed_list_is_refused(self):
+    def test_a_node_of_a_cluster_that_was_founded_apart_is_refused(self):
         cluster = self.start(nodes=2)
         n1, n2 = cluster.nodes
         self.assertEqual(n2.stop(), harness.STOPPED)
-        n2.process = cluster.spawn("--cluster", "test", "--name", "n2", "--data-dir", n2.directory,
-                                   "--seeds", cluster.seeds + ",n3@%s:%d" % (self.other_address(cluster), PEER),
-                                   log=n2.log_path)
-        harness.wait_until(lambda: "same seed list" in n1.log() + n2.log(), "the difference to be named")
+        directory, n2.directory = n2.directory, n2.directory + ".apart"
+        apart = ("--cluster", "test", "--name", "n2", "--data-dir", n2.directory)
+        n2.process = cluster.spawn(*apart, "--host", n2.address, log=n2.log_path)
+        n2.wait_ready()
+        self.assertEqual(n2.stop(), harness.STOPPED)
+        n2.process = cluster.spawn(*apart, "--seeds", cluster.seeds, log=n2.log_path)
+        harness.wait_until(lambda: "founded apart" in n1.log() + n2.log(), "the difference to be named")
+        self.assertEqual(n2.stop(), harness.STOPPED)
+        n2.directory = directory
+        n2.restart()
 
 
 class HostileBytesTest(unittest.TestCase):

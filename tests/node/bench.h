@@ -36,14 +36,16 @@ class Bench {
   explicit Bench(size_t members = 3, NodeOptions options = {}, BucketTable buckets = {})
       : layout_(LayoutOf(members)) {
     Random random(7);
-    auto identity = storage::OpenIdentity(&engine_, "test", Self(), &random);
+    auto identity = storage::OpenIdentity(&engine_, {.cluster = "test", .node = Self()}, &random);
     EXPECT_TRUE(identity.has_value());
     lease_ = identity->lease;
     trees_.emplace(storage::TreeKeeper::Options{
         .partition_bits = layout_.partition_bits(),
         .replicas_of = [buckets](std::string_view bucket) { return buckets.Find(bucket).n; }});
     store_.emplace(&engine_, lease_, &*trees_);
-    node_ = std::make_unique<Node>(options, std::move(buckets), layout_, *identity, random);
+    identity->layouts = ring::LayoutHistory(layout_).Encode();
+    node_ = std::make_unique<Node>(options, std::move(buckets), *layout_.Find(Self()), *identity,
+                                   random);
     node_->Tick(now());
     for (const ring::Member& member : layout_.members()) {
       if (member.id != Self()) node_->PeerUp(now(), member.id);

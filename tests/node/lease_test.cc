@@ -60,7 +60,8 @@ TEST(Lease, NewActorIsTheDirectorysAfterARestart) {
   bench.Receive(Bench::Peer(2), wire::LeaseAnswer{.op = announced.op, .granted = false});
   bench.Sync();
   Random random(8);
-  const auto identity = storage::OpenIdentity(&bench.engine(), "test", Bench::Self(), &random);
+  const auto identity =
+      storage::OpenIdentity(&bench.engine(), {.cluster = "test", .node = Bench::Self()}, &random);
   ASSERT_TRUE(identity.has_value());
   EXPECT_EQ(identity->lease.actor, bench.node().actor());
   EXPECT_GE(identity->lease.begin, storage::kLeaseBlock);
@@ -111,7 +112,8 @@ TEST(Lease, WitnessRemembersAcrossItsOwnRestart) {
   bench.Sync();
   EXPECT_EQ(bench.Sent<wire::LeaseAnswer>(Bench::Peer(2)).size(), 1u);
   Random random(8);
-  const auto identity = storage::OpenIdentity(&bench.engine(), "test", Bench::Self(), &random);
+  const auto identity =
+      storage::OpenIdentity(&bench.engine(), {.cluster = "test", .node = Bench::Self()}, &random);
   ASSERT_TRUE(identity.has_value());
   EXPECT_EQ(identity->witnessed.at(ActorId{4, 4}).end, 100u);
 }

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "server/seed.h"
+#include "tests/server/members.h"
 
 namespace eddy::server {
 namespace {
@@ -17,17 +17,18 @@ using ::testing::HasSubstr;
 class AdminTest : public ::testing::Test {
  protected:
   static ring::Layout LayoutOfThree() {
-    return *LayoutOfSeeds("test",
-                          {Seed{"n1", "127.0.0.1", 7401, ""}, Seed{"n2", "127.0.0.2", 7401, ""},
-                           Seed{"n3", "127.0.0.3", 7401, ""}});
+    return LayoutOf({Seed{"n1", "127.0.0.1", 7401, ""}, Seed{"n2", "127.0.0.2", 7401, ""},
+                     Seed{"n3", "127.0.0.3", 7401, ""}});
   }
   static std::unique_ptr<node::Node> MakeNode(Duration period) {
     node::NodeOptions options;
     options.anti_entropy_period = period;
     storage::Identity identity;
-    identity.node = NodeIdOf("test", "n1");
-    return std::make_unique<node::Node>(options, node::BucketTable(), LayoutOfThree(), identity,
-                                        Random(1));
+    identity.node = IdOf("n1");
+    const ring::Layout layout = LayoutOfThree();
+    identity.layouts = ring::LayoutHistory(layout).Encode();
+    return std::make_unique<node::Node>(options, node::BucketTable(), *layout.Find(identity.node),
+                                        identity, Random(1));
   }
   nlohmann::json Ask(const std::string& call, const std::string& arguments = {}) {
     const auto reply = RunAdmin(node_.get(), {}, {{1, 2}, call, arguments});

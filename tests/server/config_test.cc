@@ -138,7 +138,8 @@ TEST(Config, AnEmptyFileIsAClusterOfOne) {
   EXPECT_THAT(CompleteConfig(&config), IsEmpty());
   EXPECT_EQ(config.name, "n1");
   EXPECT_EQ(config.host, "127.0.0.1");
-  EXPECT_THAT(config.seeds, ElementsAre(Seed{"n1", "127.0.0.1", 7401, ""}));
+  EXPECT_THAT(config.seeds, IsEmpty());
+  EXPECT_EQ(config.peer, 0) << "nobody can know of it";
 }
 
 TEST(Config, TakesHostAndPeerPortFromItsSeed) {
@@ -232,15 +233,36 @@ TEST(Config, SaysWhatIsWrongWithASeed) {
   }
 }
 
-TEST(Config, ANodeMustBeInItsOwnSeedList) {
+TEST(Config, ANodeThatIsNoSeedMustSayWhereItIs) {
+  const std::string file = "seeds = [\"n1@10.0.0.1:7401\"]\n[node]\nname = \"n3\"\n";
   Config config;
-  ErrorsOf("seeds = [\"n1@10.0.0.1:7401\", \"n2@10.0.0.2:7401\"]\n[node]\nname = \"n3\"\n",
-           &config);
-  const auto errors = CompleteConfig(&config);
-  ASSERT_EQ(errors.size(), 1u);
-  EXPECT_EQ(errors[0].text,
-            "node 'n3' is not in its own seed list (n1, n2): add n3@HOST:PORT to the seeds of "
-            "every node, or correct --name");
+  ErrorsOf(file, &config);
+  EXPECT_THAT(FormatErrors(CompleteConfig(&config)), HasSubstr("give --host"));
+  Config placed;
+  ErrorsOf(file + "host = \"10.0.0.3\"\n", &placed);
+  EXPECT_THAT(CompleteConfig(&placed), IsEmpty());
+  EXPECT_EQ(placed.peer, 7401);
+}
+
+TEST(Config, RefusesWhatNoMemberCanBe) {
+  Config config;
+  ErrorsOf("[node]\nname = \"a name\"\n", &config);
+  EXPECT_THAT(FormatErrors(CompleteConfig(&config)), HasSubstr("[A-Za-z0-9_.-]"));
+}
+
+TEST(Config, TakesAPowerOfTwoOfPartitions) {
+  Config config;
+  EXPECT_THAT(ErrorsOf("partitions = 64\nauto_join = false\n", &config), IsEmpty());
+  EXPECT_EQ(config.partition_bits, 6u);
+  EXPECT_FALSE(config.auto_join);
+  EXPECT_THAT(ErrorsOf("partitions = 100\n"), ElementsAre(HasSubstr("a power of two")));
+}
+
+TEST(Config, ANodeWithoutADiskReplacesItself) {
+  Config config;
+  ErrorsOf("[node]\nname = \"n7\"\n[storage]\nengine = \"memory\"\n", &config);
+  EXPECT_THAT(CompleteConfig(&config), IsEmpty());
+  EXPECT_EQ(config.replaces, "n7");
 }
 
 TEST(Config, ANodeOfAClusterNeedsAName) {
@@ -281,27 +303,6 @@ TEST(Config, ReadsSizesWithTheirUnit) {
   EXPECT_EQ(BytesFromText("2GiB"), uint64_t{2} << 30);
   for (const std::string_view bad : {"", "MiB", "1MB", "1.5GiB", "-1", "1 MiB", "99999999TiB"}) {
     EXPECT_EQ(BytesFromText(bad), std::nullopt) << bad;
-  }
-}
-
-TEST(Seed, SameListInAnyOrderIsTheSameLayout) {
-  const std::vector<Seed> seeds = {
-      {"a", "10.0.0.1", 7401, "z1"}, {"b", "10.0.0.2", 7401, "z2"}, {"c", "10.0.0.3", 7401, "z3"}};
-  const std::vector<Seed> turned = {seeds[2], seeds[0], seeds[1]};
-  EXPECT_EQ(LayoutOfSeeds("eddy", seeds)->digest(), LayoutOfSeeds("eddy", turned)->digest());
-}
-
-TEST(Seed, AnyDifferenceIsAnotherLayout) {
-  const std::vector<Seed> seeds = {{"a", "10.0.0.1", 7401, "z1"}, {"b", "10.0.0.2", 7401, "z2"}};
-  const Digest digest = LayoutOfSeeds("eddy", seeds)->digest();
-  EXPECT_NE(LayoutOfSeeds("other", seeds)->digest(), digest);
-  for (const auto change : {0, 1, 2, 3}) {
-    std::vector<Seed> changed = seeds;
-    if (change == 0) changed[1].name = "c";
-    if (change == 1) changed[1].host = "10.0.0.9";
-    if (change == 2) changed[1].peer_port = 7999;
-    if (change == 3) changed[1].zone = "z9";
-    EXPECT_NE(LayoutOfSeeds("eddy", changed)->digest(), digest) << change;
   }
 }
 
@@ -356,7 +357,7 @@ TEST(CommandLine, SaysThatTheFileCannotBeRead) {
 
 TEST(CommandLine, ChecksAConfigurationWithoutStarting) {
   EXPECT_EQ(Flags({"--check-config"}).exit, ExitCode::kOk);
-  EXPECT_EQ(Flags({"--check-config", "--native-port", "7401"}).exit, ExitCode::kConfig);
+  EXPECT_EQ(Flags({"--check-config", "--native-port", "7379"}).exit, ExitCode::kConfig);
 }
 
 TEST(CommandLine, TellsItsVersionAndItsExitCodes) {

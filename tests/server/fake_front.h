@@ -7,13 +7,13 @@
 
 #include "base/check.h"
 #include "server/front.h"
-#include "server/seed.h"
+#include "tests/server/members.h"
 
 namespace eddy::server {
 
 class FakeFront final : public Front {
  public:
-  FakeFront() : layout_(*LayoutOfSeeds("test", {Seed{"n1", "127.0.0.1", 7401, ""}})) {}
+  FakeFront() : layout_(LayoutOf({Seed{"n1", "127.0.0.1", 7401, ""}})) {}
 
   void Submit(wire::ClientRequest request, Done done) override {
     waiting.emplace_back(std::move(request), std::move(done));

@@ -10,8 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/seed.h"
 #include "tests/server/loop.h"
+#include "tests/server/members.h"
 #include "tests/server/native_frames.h"
 
 namespace eddy::server {
@@ -30,18 +30,21 @@ class Peer final : public PeerHandler {
  public:
   Peer(TestLoop* loop, const MonotonicTime* time, std::string cluster, std::vector<Seed> seeds,
        size_t self, PeerOptions options = {})
-      : time_(time), layout_(*LayoutOfSeeds(cluster, seeds)) {
-    id = NodeIdOf(cluster, seeds[self].name);
-    options.hello = {.cluster = cluster,
-                     .software = "eddyd test",
-                     .node = id,
-                     .node_name = seeds[self].name,
-                     .doors = {.host = seeds[self].host, .native = 1234},
-                     .layout = layout_.digest()};
+      : time_(time) {
+    id = IdOf(seeds[self].name);
+    options.hello = {
+        .cluster = cluster,
+        .software = "eddyd test",
+        .node = id,
+        .node_name = seeds[self].name,
+        .doors = {.host = seeds[self].host, .native = 1234, .peer = seeds[self].peer_port}};
+    options.seeds.assign(seeds.begin() + static_cast<std::ptrdiff_t>(self) + 1, seeds.end());
+    options.seeds_dialled = options.seeds.size();
+    options.seeds.insert(options.seeds.end(), seeds.begin(),
+                         seeds.begin() + static_cast<std::ptrdiff_t>(self));
     options.host = seeds[self].host;
     options.port = seeds[self].peer_port;
-    transport =
-        std::make_unique<PeerTransport>(loop->get(), options, &layout_, this, &log, Random(self));
+    transport = std::make_unique<PeerTransport>(loop->get(), options, this, &log, Random(self));
   }
 
   void OnPeerUp(NodeId peer) override { ++up[peer]; }
@@ -52,7 +55,7 @@ class Peer final : public PeerHandler {
   MonotonicTime clock() override { return *time_; }
 
   bool Connected(const Peer& other) { return up[other.id] > down[other.id]; }
-  ring::Doors DoorsOf(const Peer& other) { return transport->DoorsOf(*layout_.IndexOf(other.id)); }
+  ring::Doors DoorsOf(const Peer& other) { return *transport->DoorsOf(other.id); }
 
   NodeId id;
   KeptLog log;
@@ -63,7 +66,6 @@ class Peer final : public PeerHandler {
 
  private:
   const MonotonicTime* const time_;
-  const ring::Layout layout_;
 };
 
 // A port that nobody listens on: one that the system gave and took back.
@@ -161,8 +163,8 @@ TEST_F(PeerTransportTest, CarriesTheLargestRecord) {
 
 TEST_F(PeerTransportTest, DropsAndCountsWhatHasNoWay) {
   Peer* a = Start(0);
-  a->transport->Send(NodeIdOf("test", "b"), wire::WriteReply{.op = 1});
-  a->transport->Send(NodeIdOf("test", "stranger"), wire::WriteReply{.op = 2});
+  a->transport->Send(IdOf("b"), wire::WriteReply{.op = 1});
+  a->transport->Send(IdOf("stranger"), wire::WriteReply{.op = 2});
   EXPECT_EQ(a->transport->counters().messages_dropped, 2u);
 }
 
@@ -193,8 +195,8 @@ TEST_F(PeerTransportTest, ConnectsAgainAfterAPeerWasGone) {
 TEST_F(PeerTransportTest, DialsOftenAtFirstAndThenLess) {
   Peer* a = Start(0);
   Peer* b = Start(1);
-  Peer* dialler = a->id < b->id ? a : b;
-  Stop(dialler == a ? b : a);
+  Peer* dialler = a;
+  Stop(b);
   const MonotonicTime begin = time_;
   ASSERT_TRUE(loop_.Until([&] { return time_ - begin > std::chrono::seconds(30); }));
   EXPECT_THAT(dialler->log.all, HasSubstr("connection refused; trying on"));
@@ -217,16 +219,63 @@ TEST_F(PeerTransportTest, RefusesANodeOfAnotherClusterAndBothSidesSayWhy) {
   EXPECT_TRUE(foreign->up.empty());
 }
 
-TEST_F(PeerTransportTest, RefusesANodeWithAnotherSeedList) {
+TEST_F(PeerTransportTest, RefusesANodeOfAClusterThatWasFoundedApart) {
   Peer* a = Start(0);
-  auto seeds = seeds_;
-  seeds.push_back({"c", "127.0.0.1", FreePort(), ""});
-  Peer* b = Start(1, "test", seeds);
+  Peer* b = Start(1);
+  a->transport->SetCluster(Digest{1, 1}, {MemberOf(seeds_[0])});
+  b->transport->SetCluster(Digest{2, 2}, {MemberOf(seeds_[1])});
   ASSERT_TRUE(loop_.Until([&] { return a->transport->counters().refusals > 0; }));
-  for (int i = 0; i < 100; ++i) loop_.Step();
-  EXPECT_THAT(a->log.all + b->log.all, HasSubstr("the same seed list"));
+  EXPECT_THAT(a->log.all + b->log.all, HasSubstr("founded apart"));
   EXPECT_TRUE(a->up.empty());
   EXPECT_TRUE(b->up.empty());
+}
+
+TEST_F(PeerTransportTest, TakesANodeThatIsOfNoClusterYet) {
+  Peer* a = Start(0);
+  a->transport->SetCluster(Digest{1, 1}, {MemberOf(seeds_[0])});
+  Peer* b = Start(1);
+  EXPECT_TRUE(Connect(a, b));
+}
+
+TEST_F(PeerTransportTest, RefusesACopyOfItself) {
+  Peer* a = Start(0);
+  auto copied = seeds_;
+  copied[1].name = "a";
+  Peer* copy = Start(1, "test", copied);
+  ASSERT_TRUE(loop_.Until([&] {
+    return a->transport->counters().refusals + copy->transport->counters().refusals > 0 ||
+           time_ > MonotonicTime(std::chrono::hours(1)) + std::chrono::seconds(10);
+  }));
+  EXPECT_TRUE(a->up.empty());
+  EXPECT_TRUE(copy->up.empty());
+}
+
+TEST_F(PeerTransportTest, DialsAMemberThatItWasToldOf) {
+  Peer* a = Start(0, "test", {seeds_[0]});
+  Peer* b = Start(0, "test", {seeds_[1]});
+  const std::vector<ring::Member> members = {MemberOf(seeds_[0]), MemberOf(seeds_[1])};
+  for (int i = 0; i < 100; ++i) loop_.Step();
+  EXPECT_TRUE(a->up.empty()) << "neither knows of the other";
+  a->transport->SetCluster(Digest{1, 1}, members);
+  EXPECT_TRUE(Connect(a, b));
+}
+
+TEST_F(PeerTransportTest, FindsAMemberAgainThatHasMoved) {
+  Peer* a = Start(0);
+  Peer* b = Start(1);
+  const std::vector<ring::Member> members = {MemberOf(seeds_[0]), MemberOf(seeds_[1])};
+  a->transport->SetCluster(Digest{1, 1}, members);
+  b->transport->SetCluster(Digest{1, 1}, members);
+  ASSERT_TRUE(Connect(a, b));
+  const NodeId id = b->id;
+  Stop(b);
+  ASSERT_TRUE(loop_.Until([&] { return a->down[id] == 1; }));
+  // Whoever has the smaller id would dial the old address for ever.
+  auto moved = seeds_;
+  moved[1].peer_port = FreePort();
+  b = Start(1, "test", moved);
+  b->transport->SetCluster(Digest{1, 1}, members);
+  EXPECT_TRUE(Connect(a, b));
 }
 
 TEST_F(PeerTransportTest, RefusesAStrangerWhoSaysNoHello) {
@@ -301,19 +350,18 @@ TEST_F(PeerTransportTest, KeepsAPeerThatIsIdleOrAnswers) {
 TEST_F(PeerTransportTest, TakesTheNewerOfTwoConnectionsOfOnePeer) {
   Peer* first_a = Start(0);
   Peer* first_b = Start(1);
-  const bool a_dials = first_a->id < first_b->id;
-  Peer* acceptor = a_dials ? first_b : first_a;
-  Peer* dialler = a_dials ? first_a : first_b;
+  const bool a_smaller = first_a->id < first_b->id;
+  Peer* acceptor = a_smaller ? first_b : first_a;
+  Peer* dialler = a_smaller ? first_a : first_b;
   ASSERT_TRUE(Connect(first_a, first_b));
   // A second process of the dialler's name, or the same one after its machine was cut off.
-  TestSocket again(seeds_[a_dials ? 1 : 0].peer_port);
+  TestSocket again(seeds_[a_smaller ? 1 : 0].peer_port);
   std::string hello;
   wire::Encoder().AppendHello({.cluster = "test",
                                .software = "eddyd test",
                                .node = dialler->id,
                                .node_name = "again",
-                               .doors = {.host = "127.0.0.1"},
-                               .layout = LayoutOfSeeds("test", seeds_)->digest()},
+                               .doors = {.host = "127.0.0.1"}},
                               &hello);
   ASSERT_TRUE(SendAll(&loop_, &again, hello));
   ASSERT_TRUE(loop_.Until([&] { return acceptor->up[dialler->id] == 2; }));
@@ -332,8 +380,10 @@ TEST_F(PeerTransportTest, FindsAPeerByItsName) {
   EXPECT_TRUE(Connect(a, b));
 }
 
-TEST_F(PeerTransportTest, AClusterOfOneOpensNoPeerDoor) {
-  Peer* alone = Start(0, "test", {seeds_[0]});
+TEST_F(PeerTransportTest, OpensNoDoorOnPortZero) {
+  auto closed = seeds_;
+  closed[0].peer_port = 0;
+  Peer* alone = Start(0, "test", {closed[0]});
   for (int i = 0; i < 10; ++i) loop_.Step();
   EXPECT_TRUE(alone->transport->empty());
 }

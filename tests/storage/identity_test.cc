@@ -22,7 +22,7 @@ constexpr NodeId kNode{.high = 1, .low = 2};
 class IdentityTest : public testing::Test {
  protected:
   Result<Identity> TryOpen(const std::string& cluster = "ours", NodeId node = kNode) {
-    return OpenIdentity(&engine_, cluster, node, &random_);
+    return OpenIdentity(&engine_, {.cluster = cluster, .node = node}, &random_);
   }
   Identity Open() {
     Result<Identity> identity = TryOpen();
@@ -61,7 +61,8 @@ TEST_F(IdentityTest, FoundsAnEmptyDirectory) {
 
 TEST_F(IdentityTest, GivesEveryDirectoryAnActorOfItsOwn) {
   MemoryEngine other;
-  const Result<Identity> identity = OpenIdentity(&other, "ours", kNode, &random_);
+  const Result<Identity> identity =
+      OpenIdentity(&other, {.cluster = "ours", .node = kNode}, &random_);
   ASSERT_TRUE(identity.has_value());
   EXPECT_NE(identity->lease.actor, Open().lease.actor);
 }
@@ -201,13 +202,46 @@ TEST_F(IdentityTest, RefusesANewerFormatAndLeavesItAlone) {
   EXPECT_EQ(MetaRows(), before);
 }
 
+TEST_F(IdentityTest, ANewDirectoryIsSomebodyNewAndStaysSo) {
+  const Owner owner{.cluster = "ours", .name = "n1"};
+  MemoryEngine other;
+  const auto first = OpenIdentity(&engine_, owner, &random_);
+  const auto second = OpenIdentity(&other, owner, &random_);
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_NE(first->node, second->node) << "of one name, and yet not the same";
+  EXPECT_EQ(OpenIdentity(&engine_, owner, &random_)->node, first->node);
+}
+
+TEST_F(IdentityTest, RefusesTheDirectoryOfANodeOfAnotherName) {
+  ASSERT_TRUE(OpenIdentity(&engine_, {.cluster = "ours", .name = "n1"}, &random_).has_value());
+  const auto before = MetaRows();
+  const auto refused = OpenIdentity(&engine_, {.cluster = "ours", .name = "n2"}, &random_);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kWrongCluster);
+  EXPECT_THAT(refused.error().text, HasSubstr("'n1'"));
+  EXPECT_EQ(MetaRows(), before);
+}
+
+TEST_F(IdentityTest, KeepsWhatTheNodeKnowsOfTheLayouts) {
+  Open();
+  Write({{Space::kMeta, LayoutsRowKey(), LayoutsRowValue("layouts")},
+         {Space::kMeta, VotesRowKey(), VotesRowValue("votes")}});
+  const auto identity = TryOpen();
+  ASSERT_TRUE(identity.has_value());
+  EXPECT_EQ(identity->layouts, "layouts");
+  EXPECT_EQ(identity->votes, "votes");
+}
+
 TEST_F(IdentityTest, FindsEveryFlippedBitInItsRows) {
   Open();
   const Lease witnessed{ActorId{3, 4}, 10, 20, 30};
-  Write({{Space::kMeta, WitnessRowKey(witnessed.actor), WitnessRowValue(witnessed)}});
+  Write({{Space::kMeta, WitnessRowKey(witnessed.actor), WitnessRowValue(witnessed)},
+         {Space::kMeta, LayoutsRowKey(), LayoutsRowValue("layouts")},
+         {Space::kMeta, VotesRowKey(), VotesRowValue("votes")}});
   ASSERT_TRUE(CloseIdentity(&engine_, lattice::History{1}).has_value());
   const auto rows = MetaRows();
-  ASSERT_EQ(rows.size(), 6u) << "format, cluster, node, actor, clean and the witness";
+  ASSERT_EQ(rows.size(), 9u)
+      << "format, cluster, node, name, actor, clean, the witness, layouts and votes";
   for (const auto& [key, value] : rows) {
     for (size_t bit = 0; bit < value.size() * 8; ++bit) {
       std::string rotten = value;

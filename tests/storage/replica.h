@@ -77,7 +77,8 @@ class Replica {
 
  private:
   void Start() {
-    Result<Identity> identity = OpenIdentity(&engine_, "test", node_, &random_);
+    Result<Identity> identity =
+        OpenIdentity(&engine_, {.cluster = "test", .node = node_}, &random_);
     CHECK(identity.has_value());
     identity_ = *std::move(identity);
     counter_ = identity_.lease.begin;

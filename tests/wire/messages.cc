@@ -190,11 +190,16 @@ AdminReply MakeAdminReply(Random* random) {
   return AdminReply{MakeRequestId(random), MakeOptionalError(random), MakeBytes(random, 0, 5000)};
 }
 
+Ballot MakeBallot(Random* random) {
+  return Ballot{random->Between(1, 1000), random->NextId<NodeId>()};
+}
+
 PeerMessage MakePeerMessage(Random* random, size_t index) {
   const uint64_t op = MakeNumber(random);
   switch (index) {
     case 0: {
-      ReadRequest request{op, MakeBytes(random, 1, 1000), std::nullopt, MakeDuration(random)};
+      ReadRequest request{op, MakeBytes(random, 1, 1000), std::nullopt, MakeDuration(random),
+                          random->Chance(1, 2)};
       if (random->Chance(1, 2)) request.have = MakeDigest(random);
       return request;
     }
@@ -241,8 +246,31 @@ PeerMessage MakePeerMessage(Random* random, size_t index) {
                             static_cast<uint16_t>(random->Below(1024)),
                             static_cast<uint16_t>(random->Below(1024)),
                             MakeBytes(random, 0, 500)};
+    case 12: {
+      JoinRequest request{op, {}, MakeText(random)};
+      request.member.id = random->NextId<NodeId>();
+      request.member.name = MakeText(random);
+      request.member.zone = MakeText(random);
+      request.member.weight = static_cast<uint32_t>(random->Below(1000));
+      request.member.doors = MakeDoors(random);
+      return request;
+    }
+    case 13:
+      return JoinReply{op, MakeOptionalError(random)};
+    case 14:
+      return LayoutNews{op, MakeBytes(random, 1, 3000)};
+    case 15:
+      return LayoutBallot{op, MakeNumber(random), MakeBallot(random), MakeBytes(random, 0, 3000)};
+    case 16:
+      return LayoutVote{op,
+                        MakeNumber(random),
+                        MakeBallot(random),
+                        random->Chance(1, 2),
+                        random->Chance(1, 2),
+                        random->Chance(1, 2) ? Ballot() : MakeBallot(random),
+                        MakeBytes(random, 0, 3000)};
     default: {
-      CHECK(index + 1 == std::variant_size_v<PeerMessage>);
+      CHECK(index == 11);
       SegmentReply reply{op, MakeOptionalError(random), {}, MakeBytes(random, 0, 500)};
       const uint64_t rows = random->Chance(1, 50) ? kSegmentRowsMax : random->Below(4);
       for (uint64_t i = 0; i < rows; ++i) {

@@ -1,0 +1,29 @@
+// The admin calls by subject, for the registry of server/admin.cc. Each takes a JSON object and
+// gives one; kInvalidArgument for arguments that it does not take.
+#pragma once
+
+#include <initializer_list>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "node/node.h"
+
+namespace eddy::server {
+
+using AdminAnswer = Result<nlohmann::ordered_json>;
+
+// Refuses an argument that is not among these, by name.
+Status CheckAdminNames(const nlohmann::ordered_json& arguments,
+                       std::initializer_list<std::string_view> known);
+
+// The layouts as this node knows them, every member's progress, and the orders that wait here.
+AdminAnswer ShowCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+// `changes`: objects with kind (join, leave, remove, weight, zone), node (a name), and weight or
+// zone. What they would make of the cluster; and the order to make it so.
+AdminAnswer PlanCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+AdminAnswer OrderCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+
+}  // namespace eddy::server

@@ -1,0 +1,235 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "server/admin_calls.h"
+
+namespace eddy::server {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using ring::LayoutChange;
+using Kind = LayoutChange::Kind;
+
+// Replicas of the default number: what people mean by a member's share.
+constexpr size_t kReplicas = 3;
+
+constexpr std::array<std::pair<std::string_view, Kind>, 5> kKinds = {{
+    {"join", Kind::kJoin},
+    {"leave", Kind::kLeave},
+    {"remove", Kind::kRemove},
+    {"weight", Kind::kWeight},
+    {"zone", Kind::kZone},
+}};
+
+std::unexpected<Error> Bad(std::string text) {
+  return Fail(Code::kInvalidArgument, std::move(text));
+}
+
+Result<LayoutChange> ReadChange(const node::Node& node, const Json& json) {
+  if (!json.is_object()) return Bad("a change must be an object");
+  if (Status ok = CheckAdminNames(json, {"kind", "node", "weight", "zone"}); !ok) {
+    return std::unexpected(ok.error());
+  }
+  const auto text = [&](const char* name) {
+    const auto found = json.find(name);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  LayoutChange change;
+  const auto kind =
+      std::ranges::find(kKinds, text("kind"), &std::pair<std::string_view, Kind>::first);
+  if (kind == kKinds.end()) return Bad("kind must be join, leave, remove, weight or zone");
+  change.kind = kind->second;
+  const std::string name = text("node");
+  if (change.kind == Kind::kJoin) {
+    const auto askers = node.Askers();
+    const auto asker = std::ranges::find(askers, name, &ring::Member::name);
+    if (asker == askers.end()) {
+      return Bad(
+          fmt::format("no node named '{}' has asked to join: start it with seeds of this "
+                      "cluster",
+                      name));
+    }
+    change.id = asker->id;
+    change.member = *asker;
+    return change;
+  }
+  const auto& members = node.layouts()->newest().members();
+  const auto member = std::ranges::find(members, name, &ring::Member::name);
+  if (member == members.end()) {
+    std::string known;
+    for (const ring::Member& each : members) known += (known.empty() ? "" : ", ") + each.name;
+    return Bad(fmt::format("no member is named '{}': there are {}", name, known));
+  }
+  change.id = member->id;
+  if (change.kind == Kind::kWeight) {
+    const auto weight = json.find("weight");
+    if (weight == json.end() || !weight->is_number_unsigned() || weight->get<uint64_t>() == 0 ||
+        weight->get<uint64_t>() > ring::kMemberWeightMax) {
+      return Bad(
+          fmt::format("weight must be an integer within 1 to {}: to take everything from a "
+                      "node, let it leave",
+                      ring::kMemberWeightMax));
+    }
+    change.member.weight = weight->get<uint32_t>();
+  }
+  if (change.kind == Kind::kZone) change.member.zone = text("zone");
+  return change;
+}
+
+Result<std::vector<LayoutChange>> ReadChanges(const node::Node& node, const Json& arguments) {
+  if (node.layouts() == nullptr || node.layouts()->newest().Find(node.id()) == nullptr) {
+    return Fail(Code::kUnavailable, "this node is no member of a cluster: ask one that is");
+  }
+  if (Status ok = CheckAdminNames(arguments, {"changes"}); !ok) {
+    return std::unexpected(ok.error());
+  }
+  const auto list = arguments.find("changes");
+  if (list == arguments.end() || !list->is_array() || list->empty() ||
+      list->size() > ring::kLayoutChangesMax) {
+    return Bad(fmt::format("changes must be a list of 1 to {} changes", ring::kLayoutChangesMax));
+  }
+  std::vector<LayoutChange> changes;
+  for (const Json& json : *list) {
+    auto change = ReadChange(node, json);
+    if (!change) return std::unexpected(change.error());
+    changes.push_back(*std::move(change));
+  }
+  return changes;
+}
+
+std::map<NodeId, uint64_t> ReplicasOf(const ring::Layout& layout) {
+  std::map<NodeId, uint64_t> replicas;
+  for (uint32_t i = 0; i < layout.partition_count(); ++i) {
+    for (const ring::MemberIndex index : layout.PreferenceList(ring::PartitionId{i}, kReplicas)) {
+      ++replicas[layout.member(index).id];
+    }
+  }
+  return replicas;
+}
+
+// Replicas to be copied, by who gives and who gets: for each partition, those that gain it get it
+// from those that lose it, or from its first owner where nobody does.
+Json MovesOf(const ring::Layout& before, const ring::Layout& after) {
+  std::map<std::pair<std::string, std::string>, uint64_t> moves;
+  const auto names = [](const ring::Layout& layout, ring::PartitionId partition) {
+    std::vector<std::string> list;
+    for (const ring::MemberIndex index : layout.PreferenceList(partition, kReplicas)) {
+      list.push_back(layout.member(index).name);
+    }
+    return list;
+  };
+  for (uint32_t i = 0; i < before.partition_count(); ++i) {
+    const auto had = names(before, ring::PartitionId{i});
+    const auto has = names(after, ring::PartitionId{i});
+    std::vector<std::string> losers;
+    for (const std::string& name : had) {
+      if (std::ranges::find(has, name) == has.end()) losers.push_back(name);
+    }
+    for (const std::string& name : has) {
+      if (std::ranges::find(had, name) != had.end()) continue;
+      ++moves[{losers.empty() ? had.front() : losers.back(), name}];
+      if (!losers.empty()) losers.pop_back();
+    }
+  }
+  Json list = Json::array();
+  for (const auto& [pair, partitions] : moves) {
+    list.push_back({{"from", pair.first}, {"to", pair.second}, {"partitions", partitions}});
+  }
+  return list;
+}
+
+}  // namespace
+
+AdminAnswer ShowCluster(node::Node* node, Now, const Json& arguments) {
+  if (Status ok = CheckAdminNames(arguments, {}); !ok) return std::unexpected(ok.error());
+  Json answer = {{"member", false},
+                 {"versions", Json::array()},
+                 {"reading", nullptr},
+                 {"members", Json::array()},
+                 {"orders", Json::array()},
+                 {"askers", Json::array()},
+                 {"fills", node->fills()},
+                 {"filled", node->filled()},
+                 {"handed_over", node->handed_over()}};
+  for (const ring::Member& asker : node->Askers()) answer["askers"].push_back(asker.name);
+  const ring::LayoutHistory* layouts = node->layouts();
+  if (layouts == nullptr) return answer;
+  const ring::Layout& newest = layouts->newest();
+  answer["member"] = newest.Find(node->id()) != nullptr;
+  answer["reading"] = node->layout().version();
+  for (const ring::Layout& layout : layouts->live()) answer["versions"].push_back(layout.version());
+  const auto replicas = ReplicasOf(newest);
+  for (const ring::Member& member : newest.members()) {
+    const ring::LayoutProgress progress = layouts->ProgressOf(member.id);
+    const auto held = replicas.find(member.id);
+    answer["members"].push_back(
+        {{"name", member.name},
+         {"id", member.id.ToHex()},
+         {"zone", member.zone},
+         {"weight", member.weight},
+         {"leaving", member.leaving},
+         {"replicas", held == replicas.end() ? 0 : held->second},
+         {"reachable", member.id == node->id() || node->Reachable(member.id)},
+         {"acked", progress.acked},
+         {"synced", progress.synced},
+         {"reading", progress.reading}});
+  }
+  for (const LayoutChange& order : node->orders()) {
+    answer["orders"].push_back(Describe(newest, order));
+  }
+  return answer;
+}
+
+AdminAnswer PlanCluster(node::Node* node, Now, const Json& arguments) {
+  const auto changes = ReadChanges(*node, arguments);
+  if (!changes) return std::unexpected(changes.error());
+  const auto plan = node->PlanOf(*changes);
+  if (!plan) return std::unexpected(plan.error());
+  const ring::Layout& before = node->layouts()->newest();
+  const ring::Layout& after = plan->layout;
+  const auto held = ReplicasOf(before);
+  const auto holds = ReplicasOf(after);
+  std::map<std::string, std::pair<const ring::Member*, const ring::Member*>> members;
+  for (const ring::Member& member : before.members()) members[member.name].first = &member;
+  for (const ring::Member& member : after.members()) members[member.name].second = &member;
+  const auto count = [](const std::map<NodeId, uint64_t>& replicas, const ring::Member* member) {
+    const auto found = member == nullptr ? replicas.end() : replicas.find(member->id);
+    return found == replicas.end() ? uint64_t{0} : found->second;
+  };
+  Json rows = Json::array();
+  for (const auto& [name, known] : members) {
+    const ring::Member& member = known.second != nullptr ? *known.second : *known.first;
+    rows.push_back({{"name", name},
+                    {"zone", member.zone},
+                    {"weight", member.weight},
+                    {"replicas_before", count(held, known.first)},
+                    {"replicas_after", count(holds, known.second)},
+                    {"change", known.first == nullptr    ? "joins"
+                               : known.second == nullptr ? "removed"
+                               : member.leaving          ? "leaves"
+                                                         : ""}});
+  }
+  Json described = Json::array();
+  for (const LayoutChange& change : *changes) described.push_back(Describe(before, change));
+  return Json{{"version", after.version()},
+              {"partitions", after.partition_count()},
+              {"changes", described},
+              {"members", rows},
+              {"moves", MovesOf(before, after)},
+              {"warnings", plan->warnings}};
+}
+
+AdminAnswer OrderCluster(node::Node* node, Now, const Json& arguments) {
+  const auto changes = ReadChanges(*node, arguments);
+  if (!changes) return std::unexpected(changes.error());
+  if (Status ok = node->Order(*changes); !ok) return std::unexpected(ok.error());
+  return Json{{"ordered", changes->size()}};
+}
+
+}  // namespace eddy::server
