@@ -541,6 +541,13 @@ uint64_t Node::Core::ReadingNow() const {
                    history.ProgressOf(id()).reading});
 }
 
+Status Node::Core::Force(Now now, std::span<const ring::LayoutChange> changes) {
+  OpContext context = Context(now);
+  if (Status forced = membership.Force(context, changes); !forced) return forced;
+  FollowMembership(context);
+  return {};
+}
+
 void Node::Core::FollowMembership(OpContext& context) {
   if (layouts_seen_ != membership.changes()) {
     layouts_seen_ = membership.changes();

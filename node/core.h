@@ -38,6 +38,7 @@ class Node::Core {
   void PeerUp(Now now, PeerIndex peer);
   void PeerDown(Now now, PeerIndex peer);
   void Tick(Now now);
+  Status Force(Now now, std::span<const ring::LayoutChange> changes);
 
   bool Ready(std::string_view* reason) const;
 

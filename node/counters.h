@@ -47,11 +47,12 @@ enum class Count : uint8_t {
   kClustersFounded,
   kLayoutBallots,
   kLayoutsChosen,
+  kLayoutsForced,
   kLayoutsRefused,
   kHandedOver,
 };
 
-inline constexpr std::array<std::string_view, 40> kCountNames = {
+inline constexpr std::array<std::string_view, 41> kCountNames = {
     "gets",
     "puts",
     "deletes",
@@ -90,6 +91,7 @@ inline constexpr std::array<std::string_view, 40> kCountNames = {
     "clusters_founded",
     "layout_ballots",
     "layouts_chosen",
+    "layouts_forced",
     "layouts_refused",
     "handed_over",
 };

@@ -66,6 +66,25 @@ Status Membership::Order(std::span<const LayoutChange> changes) {
   return {};
 }
 
+Status Membership::Force(OpContext& context, std::span<const LayoutChange> changes) {
+  for (const LayoutChange& change : changes) {
+    if (change.kind != Kind::kRemove || change.id == self_.id) {
+      return Fail(Code::kInvalidArgument, "only the removal of other members can be forced");
+    }
+  }
+  // What waited is ordered again by whoever still wants it.
+  orders_.clear();
+  const auto plan = PlanOf(changes);
+  if (!plan) return std::unexpected(plan.error());
+  if (Status added = history_->Add(plan->layout); !added) return added;
+  proposer_.Stop();
+  context.counters.Add(Count::kLayoutsForced);
+  ReviewOrders();
+  Changed();
+  TellAll(context);
+  return {};
+}
+
 Result<ring::Plan> Membership::PlanOf(std::span<const LayoutChange> changes) const {
   const auto orders = With(changes);
   if (!orders) return std::unexpected(orders.error());
@@ -87,9 +106,11 @@ std::vector<ring::Member> Membership::Askers() const {
 }
 
 void Membership::Reached(ring::LayoutProgress progress) {
+  const ring::LayoutProgress before = reached_;
   reached_.acked = std::max(reached_.acked, progress.acked);
   reached_.synced = std::max(reached_.synced, progress.synced);
   reached_.reading = std::max(reached_.reading, progress.reading);
+  if (reached_ != before) layouts_due_ = true;
 }
 
 // --- Before this node is a member
@@ -351,7 +372,8 @@ std::optional<std::string> Membership::NextRow(Row row) {
     votes_in_row_ = votes_waiting_.size();
     return acceptor_.Encode();
   }
-  if (!history_ || !layouts_writing_.empty()) return std::nullopt;
+  if (!history_ || !layouts_due_ || !layouts_writing_.empty()) return std::nullopt;
+  layouts_due_ = false;
   LayoutHistory next = *history_;
   next.Advance(self_.id, reached_);
   std::string encoded = next.Encode();
@@ -364,7 +386,10 @@ std::optional<std::string> Membership::NextRow(Row row) {
 void Membership::RowWritten(OpContext& context, Row row, bool done) {
   if (row == Row::kLayouts) {
     std::string written = std::exchange(layouts_writing_, {});
-    if (!done) return;
+    if (!done) {
+      layouts_due_ = true;
+      return;
+    }
     const bool first = layouts_durable_.empty();
     layouts_durable_ = std::move(written);
     const bool further = history_->Advance(self_.id, reached_writing_);

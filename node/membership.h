@@ -52,6 +52,10 @@ class Membership {
   // Orders. kUnavailable: this node is no member; otherwise what MembersAfter says of them, taken
   // together with those that wait already.
   Status Order(std::span<const ring::LayoutChange> changes);
+  // Makes the next layout without a vote: for a cluster whose majority is lost for ever. Requires
+  // removals alone, of as many members as make the rest a majority of those that are left. If the
+  // others are not lost, there may be two layouts of one version, and each side refuses the other.
+  Status Force(OpContext& context, std::span<const ring::LayoutChange> changes);
   // The layout that these, and those that wait already, would make.
   Result<ring::Plan> PlanOf(std::span<const ring::LayoutChange> changes) const;
   std::vector<ring::Member> Askers() const;
@@ -100,7 +104,10 @@ class Membership {
   void SendBallot(OpContext& context);
   void OnVote(OpContext& context, NodeId voter, const wire::LayoutVote& vote);
   std::string NextLayout() const;
-  void Changed() { ++changes_; }
+  void Changed() {
+    ++changes_;
+    layouts_due_ = true;
+  }
   // A cluster that was founded here is not spoken of before that is durable.
   bool IsTold() const { return history_ && !layouts_durable_.empty(); }
   void Tell(OpContext& context, PeerIndex peer) const;
@@ -131,6 +138,7 @@ class Membership {
 
   // What is to be durable, what is on its way there, and what waits for it.
   ring::LayoutProgress reached_;
+  bool layouts_due_ = false;  // something has changed since the row was last looked at
   std::string layouts_durable_;
   std::string layouts_writing_;  // empty: none is on its way
   ring::LayoutProgress reached_writing_;

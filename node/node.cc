@@ -67,6 +67,9 @@ uint64_t Node::layout_changes() const { return core_->membership.changes(); }
 Status Node::Order(std::span<const ring::LayoutChange> changes) {
   return core_->membership.Order(changes);
 }
+Status Node::Force(Now now, std::span<const ring::LayoutChange> changes) {
+  return core_->Force(now, changes);
+}
 const std::vector<ring::LayoutChange>& Node::orders() const { return core_->membership.orders(); }
 Result<ring::Plan> Node::PlanOf(std::span<const ring::LayoutChange> changes) const {
   return core_->membership.PlanOf(changes);

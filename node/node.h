@@ -146,6 +146,8 @@ class Node {
   // Orders changes of the cluster; see Membership::Order.
   Status Order(std::span<const ring::LayoutChange> changes);
   const std::vector<ring::LayoutChange>& orders() const;
+  // Without a vote; see Membership::Force for what that may break.
+  Status Force(Now now, std::span<const ring::LayoutChange> changes);
   // What would come of these changes, with those that wait already; nothing is ordered.
   Result<ring::Plan> PlanOf(std::span<const ring::LayoutChange> changes) const;
   // Nodes that have asked to join and were not let in by themselves.

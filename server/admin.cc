@@ -74,7 +74,8 @@ struct Call {
   std::string_view name;
   Answer (*run)(node::Node* node, Now now, const Json& arguments);
 };
-constexpr std::array<Call, 5> kCalls = {{
+constexpr std::array<Call, 6> kCalls = {{
+    {"cluster.force", ForceCluster},
     {"cluster.order", OrderCluster},
     {"cluster.plan", PlanCluster},
     {"cluster.show", ShowCluster},

@@ -24,6 +24,8 @@ AdminAnswer ShowCluster(node::Node* node, Now now, const nlohmann::ordered_json&
 // `changes`: objects with kind (join, leave, remove, weight, zone), node (a name), and weight or
 // zone. What they would make of the cluster; and the order to make it so.
 AdminAnswer PlanCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+// Removals alone, without a vote.
+AdminAnswer ForceCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 AdminAnswer OrderCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 
 }  // namespace eddy::server

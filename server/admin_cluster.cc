@@ -225,6 +225,13 @@ AdminAnswer PlanCluster(node::Node* node, Now, const Json& arguments) {
               {"warnings", plan->warnings}};
 }
 
+AdminAnswer ForceCluster(node::Node* node, Now now, const Json& arguments) {
+  const auto changes = ReadChanges(*node, arguments);
+  if (!changes) return std::unexpected(changes.error());
+  if (Status ok = node->Force(now, *changes); !ok) return std::unexpected(ok.error());
+  return Json{{"layout", node->layouts()->newest().version()}};
+}
+
 AdminAnswer OrderCluster(node::Node* node, Now, const Json& arguments) {
   const auto changes = ReadChanges(*node, arguments);
   if (!changes) return std::unexpected(changes.error());

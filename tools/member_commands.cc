@@ -40,6 +40,7 @@ const Error kUnreadable{Code::kCorruption, "the node answers what this eddyctl c
 struct ChangeOptions {
   std::string kind;
   std::string node;
+  std::vector<std::string> lost;  // of force-layout
   uint32_t weight = 100;
   std::string zone;
   bool force = false;
@@ -292,14 +293,42 @@ bool Confirm(const std::string& question) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+Json ChangesOf(const ChangeOptions& options) {
+  Json changes = Json::array();
+  for (const std::string& lost : options.lost) {
+    changes.push_back({{"kind", "remove"}, {"node", lost}});
+  }
+  if (!options.lost.empty()) return changes;
+  Json change = {{"kind", options.force ? "remove" : options.kind}, {"node", options.node}};
+  if (options.kind == "weight") change["weight"] = options.weight;
+  if (options.kind == "zone") change["zone"] = options.zone;
+  changes.push_back(std::move(change));
+  return changes;
+}
+
+// What may go wrong with it, for those who do not know yet.
+std::string RiskOf(const ChangeOptions& options) {
+  if (!options.lost.empty()) {
+    return fmt::format(
+        "{0} and what only they hold are given up WITHOUT A VOTE. Only for a majority that is lost "
+        "for ever: if they run on somewhere, or a second node is told the same, the cluster falls "
+        "into two that refuse each other. Make sure that {0} can never start again.",
+        fmt::join(options.lost, ", "));
+  }
+  if (options.force) {
+    return fmt::format(
+        "{} hands nothing over: what only it holds is lost. A node that may come back should leave "
+        "without --force.",
+        options.node);
+  }
+  return {};
+}
+
 ExitCode Change(const GlobalOptions& global, const ChangeOptions& options) {
   const Output& output = global.output;
   const auto status = AskStatus(global);
   if (!status) return output.Fail(status.error());
-  Json change = {{"kind", options.force ? "remove" : options.kind}, {"node", options.node}};
-  if (options.kind == "weight") change["weight"] = options.weight;
-  if (options.kind == "zone") change["zone"] = options.zone;
-  const Json arguments = {{"changes", Json::array({change})}};
+  const Json arguments = {{"changes", ChangesOf(options)}};
   const client::Address address = AddressOfSelf(*status);
   const auto plan = AskOne(global, address, "cluster.plan", arguments);
   if (!plan) return output.Fail(plan.error());
@@ -321,12 +350,7 @@ ExitCode Change(const GlobalOptions& global, const ChangeOptions& options) {
   } catch (const Json::exception&) {
     return output.Fail(kUnreadable);
   }
-  if (options.force) {
-    output.Note(
-        fmt::format("{} hands nothing over: what only it holds is lost. A node that may "
-                    "come back should leave without --force.",
-                    options.node));
-  }
+  if (const std::string risk = RiskOf(options); !risk.empty()) output.Note(risk);
   if (!options.yes) {
     if (isatty(STDIN_FILENO) == 0) {
       return output.Fail(ExitCode::kUsage, "invalid_argument",
@@ -337,7 +361,8 @@ ExitCode Change(const GlobalOptions& global, const ChangeOptions& options) {
       return ExitCode::kOk;
     }
   }
-  const auto ordered = AskOne(global, address, "cluster.order", arguments);
+  const auto ordered =
+      AskOne(global, address, options.lost.empty() ? "cluster.order" : "cluster.force", arguments);
   if (!ordered) return output.Fail(ordered.error());
   if (options.wait) return WaitUntilSettled(global, AddressesOfMembers(*status));
   if (output.json()) {
@@ -381,6 +406,18 @@ void AddMemberCommands(CLI::App* app, Commands* commands) {
       ->option_text(" ");
   const auto [zone, zoning] = add("set-zone", "zone", "Say what a node fails together with");
   zone->add_option("ZONE", zoning->zone, "The zone's name")->required()->option_text(" ");
+
+  CLI::App* force = cluster->add_subcommand(
+      "force-layout", "Give up members without a vote, where a majority is lost for ever");
+  const auto forcing = std::make_shared<ChangeOptions>();
+  force->add_option("--lost", forcing->lost, "The members that are lost, with commas")
+      ->required()
+      ->delimiter(',')
+      ->option_text("NODE,..");
+  force->add_flag("--plan", forcing->plan, "Show what would come of it, and change nothing");
+  force->add_flag("--yes", forcing->yes, "Do not ask");
+  force->add_flag("--wait", forcing->wait, "Wait until the data has moved");
+  (*commands)[force] = [forcing](const GlobalOptions& global) { return Change(global, *forcing); };
 
   CLI::App* wait =
       cluster->add_subcommand("wait", "Wait until every member holds what the layout gives it");

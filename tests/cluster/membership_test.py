@@ -176,6 +176,29 @@ class MembershipTest(unittest.TestCase):
             n4.wait_ready()
             self.assertIn("n4", self.members(n1))
 
+    def test_a_lost_majority_is_given_up_by_force(self):
+        with Cluster(3) as cluster:
+            n1, n2, n3 = cluster.nodes
+            self.assertEqual(n1.put("k", "v", "-w", "3"), OK)
+            for node in (n2, n3):
+                node.kill()
+            # Two of three do not vote, so the order waits; and of itself a node gives up nobody.
+            self.assertEqual(n1.ctl("cluster", "leave", "n2", "--force", "--yes").returncode, OK)
+            refused = n1.ctl("cluster", "force-layout", "--lost", "n1", "--yes")
+            self.assertEqual(refused.returncode, harness.USAGE, refused)
+            self.assertIn(b"other members", refused.stderr)
+            self.assertEqual(set(self.members(n1)), {"n1", "n2", "n3"})
+            self.assertEqual(n1.put("k", "w"), NOT_DONE)
+            forced = n1.ctl("cluster", "force-layout", "--lost", "n2,n3", "--yes", "--wait", seconds=SETTLE_SECONDS)
+            self.assertEqual(forced.returncode, OK, forced)
+            self.assertIn(b"WITHOUT A VOTE", forced.stderr)
+            self.assertEqual(set(self.members(n1)), {"n1"})
+            self.assertEqual(n1.get("k"), "v")
+            self.assertEqual(n1.put("k", "w"), OK)
+            # Whoever was given up and comes back after all is heard no more.
+            n2.start()
+            harness.wait_until(lambda: b"removed from the cluster" in n2.ctl("health").stdout, "it to learn that")
+
     def test_a_moved_node_is_known_again(self):
         with Cluster(3, addresses=4) as cluster:
             n1, _, n3 = cluster.nodes
