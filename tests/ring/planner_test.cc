@@ -3,8 +3,10 @@
 #include "ring/planner.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -97,6 +99,47 @@ TEST(Planner, MovesNothingWhenNothingHasChanged) {
   EXPECT_EQ(after->layout.version(), before->layout.version() + 1);
   for (uint32_t p = 0; p < before->layout.partition_count(); ++p) {
     EXPECT_EQ(after->layout.OwnerOf(PartitionId{p}), before->layout.OwnerOf(PartitionId{p}));
+  }
+}
+
+// However few they were before, and however many come or go at once.
+TEST(Planner, KeepsReplicasApartWhateverTheMembersAre) {
+  Random random(7);
+  for (int round = 0; round < 60; ++round) {
+    const uint64_t zones = random.Between(1, 6);
+    const auto bits = static_cast<unsigned>(random.Between(3, 10));
+    std::optional<Layout> layout;
+    size_t count = random.Chance(1, 3) ? random.Between(1, 3) : random.Between(1, 200);
+    for (int step = 0; step < 3; ++step) {
+      std::vector<Member> members = MembersOf(count, zones);
+      for (size_t i = 1; i < members.size(); ++i) {
+        if (random.Chance(1, 10)) members[i].weight = random.Chance(1, 2) ? 0 : 250;
+      }
+      std::set<std::string> zones_with_weight;
+      size_t holders = 0;
+      for (const Member& member : members) {
+        if (member.weight == 0) continue;
+        ++holders;
+        zones_with_weight.insert(member.zone);
+      }
+      auto plan = PlanLayout({.members = std::move(members),
+                              .partition_bits = bits,
+                              .previous = layout ? &*layout : nullptr});
+      ASSERT_TRUE(plan.has_value()) << plan.error().text;
+      layout.emplace(std::move(plan->layout));
+      for (uint32_t p = 0; p < layout->partition_count(); ++p) {
+        std::set<uint16_t> distinct;
+        std::set<std::string> distinct_zones;
+        for (const MemberIndex index : layout->PreferenceList(PartitionId{p}, 3)) {
+          distinct.insert(index.value);
+          distinct_zones.insert(layout->member(index).zone);
+        }
+        ASSERT_EQ(distinct.size(), std::min<size_t>(3, holders)) << "round " << round;
+        ASSERT_EQ(distinct_zones.size(), std::min<size_t>(3, zones_with_weight.size()));
+      }
+      count = random.Chance(1, 2) ? count + random.Between(1, 3)
+                                  : std::max<size_t>(1, count - random.Below(count));
+    }
   }
 }
 

@@ -1,0 +1,227 @@
+// Finding, founding and entering a cluster, message by message, and what is refused on the way; the
+// simulator does the rest (Dynamo, section 4.8.1).
+#include <algorithm>
+
+#include <gmock/gmock.h>
+
+#include "ring/layout_change.h"
+#include "tests/node/bench.h"
+
+namespace eddy::node {
+namespace {
+
+using ring::LayoutChange;
+using ring::LayoutHistory;
+using ::testing::HasSubstr;
+
+ring::Member MemberOf(uint64_t k) {
+  ring::Member member;
+  member.id = Bench::Peer(k);
+  member.name = "n" + std::to_string(k);
+  member.doors.host = "127.0.0." + std::to_string(k);
+  return member;
+}
+
+uint64_t CountOf(const Node& node, const std::string& name) {
+  const auto counters = node.Counters();
+  return std::ranges::find(counters, name, &wire::Counter::name)->value;
+}
+
+std::string NewsOf(const LayoutHistory& history) { return history.Encode(); }
+
+class MemberTest : public ::testing::Test {
+ protected:
+  void SetUp() override { bench_.GrantLeases(); }
+  const LayoutHistory& layouts() { return *bench_.node().layouts(); }
+
+  Bench bench_;
+};
+
+TEST_F(MemberTest, NewsThatIsNoneChangesNothing) {
+  const LayoutHistory before = layouts();
+  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = "nonsense"});
+  EXPECT_EQ(CountOf(bench_.node(), "refused_malformed"), 1u);
+  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(LayoutHistory(LayoutOf(5)))});
+  EXPECT_EQ(CountOf(bench_.node(), "layouts_refused"), 1u) << "another cluster's";
+  EXPECT_EQ(layouts(), before);
+}
+
+TEST_F(MemberTest, WhoIsNoMemberMayAskToJoinAndNothingElse) {
+  const NodeId stranger = Bench::Peer(4);
+  bench_.PeerUp(stranger);
+  bench_.Receive(stranger, wire::WriteRequest{.op = 1,
+                                              .key = RecordKeyOf("k"),
+                                              .record = storage::EncodeRecord(RecordOf(4, 1, "v")),
+                                              .budget = std::chrono::seconds(1)});
+  bench_.Receive(
+      stranger,
+      wire::LayoutBallot{.version = 2, .ballot = {.round = 9, .proposer = stranger}, .value = {}});
+  EXPECT_EQ(CountOf(bench_.node(), "refused_strangers"), 2u);
+  EXPECT_EQ(bench_.Stored(RecordKeyOf("k")), lattice::Record());
+  bench_.Receive(stranger, wire::JoinRequest{.op = 3, .member = MemberOf(4), .replaces = {}});
+  const auto replies = bench_.Sent<wire::JoinReply>(stranger);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_FALSE(replies[0].error.has_value());
+  EXPECT_EQ(bench_.node().orders().size(), 1u);
+}
+
+TEST_F(MemberTest, RefusesToLetInWhoCannotBe) {
+  const NodeId stranger = Bench::Peer(4);
+  bench_.PeerUp(stranger);
+  bench_.Receive(stranger, wire::JoinRequest{.member = MemberOf(5), .replaces = {}});
+  EXPECT_EQ(CountOf(bench_.node(), "refused_malformed"), 1u) << "it speaks for another one";
+  ring::Member namesake = MemberOf(4);
+  namesake.name = "n2";
+  bench_.Receive(stranger, wire::JoinRequest{.member = namesake, .replaces = {}});
+  ring::Member unnamed = MemberOf(4);
+  bench_.Receive(stranger, wire::JoinRequest{.member = unnamed, .replaces = "n9"});
+  const auto replies = bench_.Sent<wire::JoinReply>(stranger);
+  ASSERT_EQ(replies.size(), 2u);
+  EXPECT_THAT(replies[0].error->text, HasSubstr("--replace n2"));
+  EXPECT_THAT(replies[1].error->text, HasSubstr("no member is named 'n9'"));
+  EXPECT_TRUE(bench_.node().orders().empty());
+}
+
+TEST_F(MemberTest, VotesOnlyWhenItsPromiseIsDurable) {
+  const wire::LayoutBallot ballot{
+      .op = 5, .version = 2, .ballot = {.round = 1, .proposer = Bench::Peer(2)}, .value = {}};
+  bench_.Receive(Bench::Peer(2), ballot);
+  EXPECT_TRUE(bench_.Sent<wire::LayoutVote>(Bench::Peer(2)).empty());
+  bench_.Sync();
+  const auto votes = bench_.Sent<wire::LayoutVote>(Bench::Peer(2));
+  ASSERT_EQ(votes.size(), 1u);
+  EXPECT_TRUE(votes[0].granted);
+}
+
+TEST_F(MemberTest, SaysThatItWritesByANewLayoutOnlyWhenOlderWritesHaveEnded) {
+  bench_.Submit(PutOf("k", "v"));
+  LayoutHistory news = layouts();
+  const LayoutChange join{.kind = LayoutChange::Kind::kJoin, .member = MemberOf(4)};
+  ASSERT_TRUE(news.Add(ring::PlanLayout({.members = *ring::MembersAfter(news.newest(), {&join, 1}),
+                                         .previous = &news.newest()})
+                           ->layout)
+                  .has_value());
+  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(news)});
+  EXPECT_EQ(layouts().newest().version(), 2u);
+  bench_.Sync();
+  bench_.Advance(std::chrono::milliseconds(5));
+  bench_.Sync();
+  EXPECT_EQ(layouts().ProgressOf(Bench::Self()).acked, 1u) << "a write goes by the old one still";
+  // Its deadline passes, and so it ends.
+  bench_.Advance(std::chrono::seconds(3));
+  bench_.Sync();
+  bench_.Advance(std::chrono::milliseconds(5));
+  EXPECT_EQ(layouts().ProgressOf(Bench::Self()).acked, 2u);
+}
+
+TEST_F(MemberTest, ServesNoMoreOnceItIsOut) {
+  LayoutHistory news = layouts();
+  const LayoutChange out{.kind = LayoutChange::Kind::kRemove, .id = Bench::Self(), .member = {}};
+  ASSERT_TRUE(news.Add(ring::PlanLayout({.members = *ring::MembersAfter(news.newest(), {&out, 1}),
+                                         .previous = &news.newest()})
+                           ->layout)
+                  .has_value());
+  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(news)});
+  std::string_view reason;
+  EXPECT_FALSE(bench_.node().Ready(&reason));
+  EXPECT_THAT(std::string(reason), HasSubstr("removed"));
+  const uint64_t ticket = bench_.Submit(GetOf("k"));
+  ASSERT_NE(bench_.Reply(ticket), nullptr);
+  EXPECT_EQ(bench_.Reply(ticket)->error->code, Code::kUnavailable);
+}
+
+// --- Before there is a cluster
+
+class StrangerTest : public ::testing::Test {
+ protected:
+  void Make(bool founder) {
+    NodeOptions options;
+    options.membership.founder = founder;
+    options.membership.seeds = {"n2", "n3"};
+    storage::Identity identity;
+    identity.node = Bench::Self();
+    identity.lease = {ActorId{1, 1}, 0, 1000, 1};
+    node_ = std::make_unique<Node>(options, BucketTable(), MemberOf(1), identity, Random(1));
+    Tick({});
+  }
+  void Tick(Duration by) {
+    now_ += by;
+    node_->Tick(Now{now_, {}});
+    // What it writes is durable at once.
+    for (Take(); !effects_.verbs.empty(); Take()) {
+      for (const storage::StoreVerb& verb : effects_.verbs) {
+        node_->Complete(Now{now_, {}}, {verb.id, storage::Stage::kDurable, std::string()});
+      }
+    }
+  }
+  void Take() {
+    node_->TakeEffects(&effects_);
+    for (Send& send : effects_.sends) sent_.push_back(std::move(send));
+  }
+  void Receive(uint64_t from, wire::PeerMessage message) {
+    node_->PeerUp(Now{now_, {}}, Bench::Peer(from));
+    node_->Receive(Now{now_, {}}, Bench::Peer(from), std::move(message));
+  }
+
+  std::unique_ptr<Node> node_;
+  MonotonicTime now_{std::chrono::seconds(5)};
+  Effects effects_;
+  std::vector<Send> sent_;
+};
+
+TEST_F(StrangerTest, FoundsWithAllWhenEverySeedHasAsked) {
+  Make(true);
+  Receive(2, wire::JoinRequest{.member = MemberOf(2), .replaces = {}});
+  Receive(4, wire::JoinRequest{.member = MemberOf(4), .replaces = {}});
+  Tick(std::chrono::milliseconds(5));
+  EXPECT_EQ(node_->layouts(), nullptr) << "n3 is a seed and has not asked";
+  Receive(3, wire::JoinRequest{.member = MemberOf(3), .replaces = {}});
+  Tick(std::chrono::milliseconds(5));
+  ASSERT_NE(node_->layouts(), nullptr);
+  EXPECT_EQ(node_->layouts()->newest().members().size(), 4u);
+  EXPECT_TRUE(std::ranges::any_of(sent_, [](const Send& send) {
+    return send.to == Bench::Peer(3) && std::holds_alternative<wire::LayoutNews>(send.message);
+  })) << "they are told at once";
+}
+
+TEST_F(StrangerTest, FoundsAloneWhenNobodyComes) {
+  Make(true);
+  Tick(std::chrono::seconds(2));
+  EXPECT_EQ(node_->layouts(), nullptr);
+  Tick(std::chrono::seconds(2));
+  ASSERT_NE(node_->layouts(), nullptr);
+  EXPECT_EQ(node_->layouts()->newest().members().size(), 1u);
+}
+
+TEST_F(StrangerTest, FoundsNothingWhereThereIsACluster) {
+  Make(true);
+  // It lost its disk: the cluster goes on with the node that it was.
+  ring::PlanRequest request;
+  for (const uint64_t k : {2, 3, 9}) request.members.push_back(MemberOf(k));
+  const LayoutHistory theirs(ring::PlanLayout(request)->layout);
+  Receive(2, wire::LayoutNews{.history = NewsOf(theirs)});
+  Receive(3, wire::JoinReply{.error = Error{Code::kInvalidArgument, "say --replace n1"}});
+  Tick(std::chrono::seconds(60));
+  EXPECT_EQ(node_->layouts(), nullptr);
+  std::string_view reason;
+  EXPECT_FALSE(node_->Ready(&reason));
+  EXPECT_EQ(reason, "say --replace n1");
+}
+
+TEST_F(StrangerTest, AsksWhomItReachesUntilALayoutHasIt) {
+  Make(false);
+  Tick(std::chrono::seconds(60));
+  EXPECT_EQ(node_->layouts(), nullptr) << "it is not for it to found one";
+  node_->PeerUp(Now{now_, {}}, Bench::Peer(2));
+  Tick(std::chrono::milliseconds(5));
+  EXPECT_TRUE(std::ranges::any_of(sent_, [](const Send& send) {
+    const auto* asks = std::get_if<wire::JoinRequest>(&send.message);
+    return send.to == Bench::Peer(2) && asks != nullptr && asks->member == MemberOf(1);
+  }));
+  Receive(2, wire::LayoutNews{.history = NewsOf(LayoutHistory(LayoutOf(3)))});
+  ASSERT_NE(node_->layouts(), nullptr);
+  EXPECT_NE(node_->layouts()->newest().Find(Bench::Self()), nullptr);
+}
+
+}  // namespace
+}  // namespace eddy::node
