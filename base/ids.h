@@ -35,8 +35,6 @@ using NodeId = Id128<struct NodeTag>;
 // One life of one data directory: the left half of every dot. A directory that may have forgotten
 // which dots it minted takes a new one.
 using ActorId = Id128<struct ActorTag>;
-// A cluster's name, hashed: part of every hello, so that a node of another cluster is refused.
-using ClusterId = Id128<struct ClusterTag>;
 
 // A client's request: the client's own random number and a sequence within it. A retry carries the
 // same one.

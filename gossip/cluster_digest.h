@@ -4,15 +4,15 @@
 
 #include <compare>
 #include <cstdint>
-
-#include "base/ids.h"
+#include <string_view>
 
 namespace eddy::gossip {
 
 struct ClusterDigest {
   uint64_t value = 0;
 
-  static ClusterDigest Of(ClusterId cluster);
+  // By its name.
+  static ClusterDigest Of(std::string_view cluster);
   friend auto operator<=>(const ClusterDigest&, const ClusterDigest&) = default;
 };
 

@@ -16,6 +16,7 @@ enum class Count : uint8_t {
   kPacketsOfAnotherCluster,
   kPacketsMisdirected,
   kAnswersLate,
+  kAnswersByConnection,
   kProbes,
   kProbesIndirect,
   kProbesFailed,
@@ -32,13 +33,14 @@ enum class Count : uint8_t {
   kSyncsRefused,
 };
 
-inline constexpr std::array<std::string_view, 20> kCountNames = {
+inline constexpr std::array<std::string_view, 21> kCountNames = {
     "packets_sent",
     "packets_received",
     "packets_malformed",
     "packets_of_another_cluster",
     "packets_misdirected",
     "answers_late",
+    "answers_by_connection",
     "probes",
     "probes_indirect",
     "probes_failed",

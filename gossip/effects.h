@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "gossip/member.h"
 
 namespace eddy::gossip {
@@ -28,15 +29,26 @@ struct Event {
   MemberState member;  // as it is believed to be from now on
 };
 
+// To be sent over the connection to that node, if there is one: the way that is left where no
+// datagrams come through.
+struct SendOverConnection {
+  NodeId to;
+  std::string bytes;  // likewise
+};
+
 struct Effects {
   std::vector<SendPacket> packets;
+  std::vector<SendOverConnection> over_connections;
   // Connect there, send SyncBytes(), and give what comes back to FinishSync. May fail silently.
   std::vector<Address> syncs;
   std::vector<Event> events;  // in their order
 
-  bool empty() const { return packets.empty() && syncs.empty() && events.empty(); }
+  bool empty() const {
+    return packets.empty() && over_connections.empty() && syncs.empty() && events.empty();
+  }
   void clear() {
     packets.clear();
+    over_connections.clear();
     syncs.clear();
     events.clear();
   }

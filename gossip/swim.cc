@@ -23,8 +23,8 @@ MonotonicTime Spread(MonotonicTime now, Duration period, Random* random) {
 
 }  // namespace
 
-Swim::Swim(const SwimOptions& options, ClusterId cluster, const MemberState& self, Random random,
-           MonotonicTime now)
+Swim::Swim(const SwimOptions& options, std::string_view cluster, const MemberState& self,
+           Random random, MonotonicTime now)
     : options_(options),
       cluster_(ClusterDigest::Of(cluster)),
       random_(random),
@@ -43,6 +43,14 @@ void Swim::Introduce(const Address& seed) {
 }
 
 void Swim::Receive(MonotonicTime now, const Address& from, std::string_view bytes) {
+  ReceiveFrom(now, Way{from, {}}, bytes);
+}
+
+void Swim::ReceiveOverConnection(MonotonicTime now, NodeId from, std::string_view bytes) {
+  ReceiveFrom(now, Way{{}, from}, bytes);
+}
+
+void Swim::ReceiveFrom(MonotonicTime now, const Way& from, std::string_view bytes) {
   counters_.Add(Count::kPacketsReceived);
   const Result<Packet> packet = DecodePacket(cluster_, bytes);
   if (!packet) {
@@ -52,6 +60,10 @@ void Swim::Receive(MonotonicTime now, const Address& from, std::string_view byte
   }
   // A packet of its own: an address that leads back here, or a copied directory.
   if (packet->sender == self().id) return counters_.Add(Count::kPacketsMisdirected);
+  const bool by_connection = !from.connection.IsNone();
+  if (by_connection && packet->sender != from.connection) {
+    return counters_.Add(Count::kPacketsMisdirected);
+  }
 
   std::vector<Update> corrections = HearUpdates(now, *packet);
   if (packet->kind == PacketKind::kPing && packet->target == self().id) {
@@ -65,9 +77,11 @@ void Swim::Receive(MonotonicTime now, const Address& from, std::string_view byte
       // Another node has this address now; the one who was meant shall be found missing.
       return counters_.Add(Count::kPacketsMisdirected);
     case PacketKind::kPingRequest:
-      return OnPingRequest(now, from, *packet);
+      // Nobody asks for help over a connection.
+      if (by_connection) return counters_.Add(Count::kPacketsMisdirected);
+      return OnPingRequest(now, from.address, *packet);
     case PacketKind::kAck:
-      return OnAck(*packet);
+      return OnAck(from, *packet);
     case PacketKind::kNack:
       return OnNack(*packet);
     case PacketKind::kGossip:
@@ -97,7 +111,7 @@ std::vector<Update> Swim::HearUpdates(MonotonicTime now, const Packet& packet) {
   return corrections;
 }
 
-void Swim::OnPing(const Address& from, const Packet& packet, std::vector<Update> corrections) {
+void Swim::OnPing(const Way& from, const Packet& packet, std::vector<Update> corrections) {
   Packet ack{.kind = PacketKind::kAck,
              .sender = self().id,
              .sequence = packet.sequence,
@@ -124,9 +138,12 @@ void Swim::OnPingRequest(MonotonicTime now, const Address& from, const Packet& p
   Send(packet.address, std::move(ping));
 }
 
-void Swim::OnAck(const Packet& packet) {
+void Swim::OnAck(const Way& from, const Packet& packet) {
   if (probe_ && probe_->Awaits(packet.sender, packet.sequence)) {
-    if (!probe_->acked) health_.Improve();
+    if (!probe_->acked) {
+      health_.Improve();
+      if (!from.connection.IsNone()) counters_.Add(Count::kAnswersByConnection);
+    }
     probe_->acked = true;
     return;
   }
@@ -211,6 +228,9 @@ void Swim::AskHelpers() {
     AppendDoubt(helper->id, &request.updates);
     Send(helper->address, std::move(request));
   }
+  Packet ping{PacketKind::kPing, self().id, probe_->sequence, target->id};
+  AppendDoubt(target->id, &ping.updates);
+  Send(Way{{}, target->id}, std::move(ping));
 }
 
 void Swim::JudgeProbe(MonotonicTime now) {
@@ -334,7 +354,7 @@ void Swim::AppendDoubt(NodeId about, std::vector<Update>* updates) const {
   if (IsDoubt(member->liveness)) updates->back().from = self().id;
 }
 
-void Swim::Send(const Address& to, Packet packet) {
+void Swim::Send(const Way& to, Packet packet) {
   // Who doubts very many wrongly is told of the rest when it doubts them again.
   while (PacketBytes(packet) > kPacketBytesMax) packet.updates.pop_back();
   const auto transmits_max =
@@ -342,7 +362,12 @@ void Swim::Send(const Address& to, Packet packet) {
   membership_.broadcasts().Take(kPacketBytesMax - PacketBytes(packet), transmits_max,
                                 &packet.updates);
   counters_.Add(Count::kPacketsSent);
-  effects_.packets.push_back(SendPacket{.to = to, .bytes = EncodePacket(cluster_, packet)});
+  std::string bytes = EncodePacket(cluster_, packet);
+  if (to.connection.IsNone()) {
+    effects_.packets.push_back({to.address, std::move(bytes)});
+  } else {
+    effects_.over_connections.push_back({to.connection, std::move(bytes)});
+  }
 }
 
 }  // namespace eddy::gossip

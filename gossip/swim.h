@@ -13,7 +13,9 @@
 // The caller's part:
 //   - calls from one thread, with `now` never going back;
 //   - takes the effects after every call (or after a batch of calls) and performs them: packets are
-//     single datagrams to the other's peer door, and may be lost, repeated, late or in any order;
+//     single datagrams to the other's peer door, and may be lost, repeated, late or in any order.
+//     A probe that gets no answer goes over the connection between the two as well, if there is
+//     one: where datagrams are blocked, nobody is dead for that;
 //   - hands over the packets that have arrived before it calls Tick, and calls Tick when NextWake()
 //     has come: a Tick that is later than kStallMin counts as this node's own fault;
 //   - gives each start of a node a greater incarnation than the one before, such as the wall time
@@ -29,6 +31,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -76,13 +79,15 @@ class Swim {
   static constexpr Duration kStallMin = std::chrono::milliseconds(200);
 
   // Requires that `self` is alive at an address that others can reach.
-  Swim(const SwimOptions& options, ClusterId cluster, const MemberState& self, Random random,
+  Swim(const SwimOptions& options, std::string_view cluster, const MemberState& self, Random random,
        MonotonicTime now);
 
   // Asks for a sync with whoever is there.
   void Introduce(const Address& seed);
   // A packet that came from `from`, as the socket says. Anything malformed is counted and dropped.
   void Receive(MonotonicTime now, const Address& from, std::string_view bytes);
+  // One that came over the connection from that node; likewise.
+  void ReceiveOverConnection(MonotonicTime now, NodeId from, std::string_view bytes);
   void Tick(MonotonicTime now);
   // Never later than probe_period times health_multiplier_max from now, unless it left.
   MonotonicTime NextWake() const;
@@ -123,12 +128,19 @@ class Swim {
 
   bool has_left() const { return self().liveness == Liveness::kLeft; }
 
+  // How a packet came, and its answer goes.
+  struct Way {
+    Address address;
+    NodeId connection;  // none: by datagram
+  };
+
+  void ReceiveFrom(MonotonicTime now, const Way& from, std::string_view bytes);
   // What the packet's sender should know, since its doubts show that it does not.
   std::vector<Update> HearUpdates(MonotonicTime now, const Packet& packet);
   // Each receives one kind of packet.
-  void OnPing(const Address& from, const Packet& packet, std::vector<Update> corrections);
+  void OnPing(const Way& from, const Packet& packet, std::vector<Update> corrections);
   void OnPingRequest(MonotonicTime now, const Address& from, const Packet& packet);
-  void OnAck(const Packet& packet);
+  void OnAck(const Way& from, const Packet& packet);
   void OnNack(const Packet& packet);
 
   void NoticeStall(MonotonicTime now);
@@ -148,7 +160,8 @@ class Swim {
   // What a packet to the member must say first: that it is doubted, so that it can refute.
   void AppendDoubt(NodeId about, std::vector<Update>* updates) const;
   // Fills the packet up with news.
-  void Send(const Address& to, Packet packet);
+  void Send(const Address& to, Packet packet) { Send(Way{to, {}}, std::move(packet)); }
+  void Send(const Way& to, Packet packet);
 
   const SwimOptions options_;
   const ClusterDigest cluster_;

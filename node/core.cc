@@ -36,6 +36,7 @@ Node::Core::Core(NodeOptions options, BucketTable bucket_table, ring::Member sel
                  storage::Identity identity, Random random)
     : peers(identity.node),
       membership(options.membership, self, identity.layouts, identity.votes, random.Fork()),
+      gossiper(options.membership, self, random.Fork()),
       topology(Alone(std::move(self), options.membership.partition_bits), &peers),
       budget(options.background),
       lease(identity.lease, identity.history),
@@ -275,6 +276,7 @@ void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
   const auto peer = peers.Meet(from);
   if (!peer || *peer == kSelf) return counters.Add(Count::kRefusedMalformed);
   OpContext context = Context(now);
+  peers.Heard(*peer);
   std::visit(
       [&]<class Body>(Body& body) {
         // Whoever is no member, or does not know that we are one, may speak of that and no more.
@@ -283,6 +285,9 @@ void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
                       std::is_same_v<Body, wire::LayoutNews>) {
           membership.Receive(context, *peer, body);
           FollowMembership(context);
+        } else if constexpr (std::is_same_v<Body, wire::GossipPacket> ||
+                             std::is_same_v<Body, wire::GossipState>) {
+          gossiper.Receive(context, *peer, body);
         } else if (!membership.IsMember() || !topology.IsMember(*peer)) {
           counters.Add(Count::kRefusedStranger);
         } else {
@@ -290,6 +295,11 @@ void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
         }
       },
       message);
+}
+
+void Node::Core::ReceivePacket(Now now, const gossip::Address& from, std::string_view packet) {
+  OpContext context = Context(now);
+  gossiper.Receive(context, from, packet);
 }
 
 void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::LayoutBallot& ballot) {
@@ -479,6 +489,7 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
 void Node::Core::PeerUp(Now now, PeerIndex peer) {
   OpContext context = Context(now);
   peers.Up(peer);
+  gossiper.PeerUp(context, peer);
   membership.PeerUp(context, peer);
   if (topology.IsMember(peer)) AnnounceLease(context, peer);
   background.PeerUp(context, peer);
@@ -514,6 +525,7 @@ void Node::Core::Tick(Now now) {
     }
     return false;
   });
+  gossiper.Tick(context);
   membership.Tick(context);
   FollowMembership(context);
   ReportProgress(context);
@@ -527,6 +539,12 @@ void Node::Core::Tick(Now now) {
     if (due && peers.Reachable(member)) AnnounceLease(context, member);
   }
   ConfirmLease(now);
+}
+
+void Node::Core::BeginStop(Now now) {
+  OpContext context = Context(now);
+  gossiper.SayGoodbye(context);
+  background.BeginStop();
 }
 
 // --- The layouts

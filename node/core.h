@@ -14,6 +14,7 @@
 #include "node/background_budget.h"
 #include "node/forward_op.h"
 #include "node/get_op.h"
+#include "node/gossiper.h"
 #include "node/hint_book.h"
 #include "node/membership.h"
 #include "node/node.h"
@@ -34,10 +35,12 @@ class Node::Core {
 
   void Coordinate(Now now, const Origin& origin, wire::ClientRequest request);
   void Receive(Now now, NodeId from, wire::PeerMessage message);
+  void ReceivePacket(Now now, const gossip::Address& from, std::string_view packet);
   void Complete(Now now, storage::StoreResult result);
   void PeerUp(Now now, PeerIndex peer);
   void PeerDown(Now now, PeerIndex peer);
   void Tick(Now now);
+  void BeginStop(Now now);
   Status Force(Now now, std::span<const ring::LayoutChange> changes);
 
   bool Ready(std::string_view* reason) const;
@@ -46,6 +49,7 @@ class Node::Core {
   NodeCounters counters;
   Peers peers;
   Membership membership;
+  Gossiper gossiper;
   Topology topology;
   HintBook hints;
   BackgroundBudget budget;

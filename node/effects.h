@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "gossip/effects.h"
 #include "storage/store.h"
 #include "wire/client_message.h"
 #include "wire/peer_message.h"
@@ -24,12 +25,20 @@ struct ClientAnswer {
 
 struct Effects {
   std::vector<Send> sends;
+  std::vector<gossip::SendPacket> packets;  // datagrams
+  // What gossip has found out of the others: news for people, and where to reach them.
+  std::vector<gossip::Event> sightings;
   std::vector<storage::StoreVerb> verbs;
   std::vector<ClientAnswer> answers;
 
-  bool empty() const { return sends.empty() && verbs.empty() && answers.empty(); }
+  bool empty() const {
+    return sends.empty() && packets.empty() && sightings.empty() && verbs.empty() &&
+           answers.empty();
+  }
   void clear() {
     sends.clear();
+    packets.clear();
+    sightings.clear();
     verbs.clear();
     answers.clear();
   }

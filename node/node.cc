@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "node/core.h"
 
 namespace eddy::node {
@@ -22,6 +24,10 @@ void Node::Receive(Now now, NodeId from, wire::PeerMessage message) {
   core_->Receive(now, from, std::move(message));
 }
 
+void Node::ReceivePacket(Now now, const gossip::Address& from, std::string_view packet) {
+  core_->ReceivePacket(now, from, packet);
+}
+
 void Node::Complete(Now now, storage::StoreResult result) {
   core_->Complete(now, std::move(result));
 }
@@ -36,7 +42,7 @@ void Node::PeerDown(Now now, NodeId peer) {
 
 void Node::Tick(Now now) { core_->Tick(now); }
 
-void Node::BeginStop() { core_->background.BeginStop(); }
+void Node::BeginStop(Now now) { core_->BeginStop(now); }
 
 void Node::TakeEffects(Effects* effects) {
   effects->clear();
@@ -86,11 +92,19 @@ bool Node::Reachable(NodeId peer) const {
   return index && core_->peers.Reachable(*index);
 }
 
+const gossip::Swim* Node::swim() const { return core_->gossiper.swim(); }
+
 std::vector<wire::Counter> Node::Counters() const {
   std::vector<wire::Counter> counters;
   counters.reserve(kCountNames.size());
   for (size_t i = 0; i < kCountNames.size(); ++i) {
     counters.push_back({std::string(kCountNames[i]), core_->counters.values()[i]});
+  }
+  if (const gossip::Swim* swim = core_->gossiper.swim()) {
+    for (size_t i = 0; i < gossip::kCountNames.size(); ++i) {
+      counters.push_back(
+          {fmt::format("gossip_{}", gossip::kCountNames[i]), swim->counters().values()[i]});
+    }
   }
   return counters;
 }

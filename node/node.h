@@ -22,6 +22,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "gossip/swim.h"
 #include "node/background_budget.h"
 #include "node/bucket.h"
 #include "node/effects.h"
@@ -38,6 +39,7 @@ namespace eddy::node {
 
 // How this node finds its cluster; see node/membership.h.
 struct MembershipOptions {
+  std::string cluster;  // its name
   // Of those that begin a cluster together, this is the one to found it; and the others' names.
   bool founder = true;
   std::vector<std::string> seeds;
@@ -49,6 +51,7 @@ struct MembershipOptions {
   bool auto_join = true;
   unsigned partition_bits = ring::kPartitionBitsDefault;  // of a cluster founded here
   uint32_t replicas = 3;                                  // that layouts are balanced for
+  gossip::SwimOptions swim;
 };
 
 struct NodeOptions {
@@ -102,6 +105,8 @@ class Node {
   void Submit(Now now, uint64_t ticket, wire::ClientRequest request);
   // A message from a member. Anything malformed is counted and dropped.
   void Receive(Now now, NodeId from, wire::PeerMessage message);
+  // A datagram from any address; likewise.
+  void ReceivePacket(Now now, const gossip::Address& from, std::string_view packet);
   // A result of a store verb that this node asked for.
   void Complete(Now now, storage::StoreResult result);
   // What the transport knows: whether messages to `peer` have a way now.
@@ -110,8 +115,9 @@ class Node {
   // Deadlines, hedges, lease renewal.
   void Tick(Now now);
 
-  // Begins no more of what nobody waits for, so that what is under way can come to an end.
-  void BeginStop();
+  // Tells the others, and begins no more of what nobody waits for, so that what is under way can
+  // come to an end.
+  void BeginStop(Now now);
 
   // Moves the effects out; `*effects` is cleared first, and its capacity reused.
   void TakeEffects(Effects* effects);
@@ -161,6 +167,8 @@ class Node {
   NodeId id() const;
   ActorId actor() const;
   bool Reachable(NodeId peer) const;
+  // Null: this node takes no part in gossip, since it has no peer door, or has just been made.
+  const gossip::Swim* swim() const;
   // Totals since the start, by stable name.
   std::vector<wire::Counter> Counters() const;
 

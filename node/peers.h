@@ -1,8 +1,8 @@
-// What the data path has learnt of the other nodes by itself: whether messages have a way, whether
-// answers come, and how long they take. It only chooses whom to try first; it never decides
-// ownership (design, section 7). Every node that was met has an index here that stays its own for
-// as long as this process lives, whatever the layouts say: layouts come and go under the operations
-// that are under way.
+// What the data path goes by about the other nodes: whether messages have a way, whether answers
+// come and how long they take, which it learns by itself; and what gossip says of them. It only
+// chooses whom to try first; it never decides ownership (design, section 7). Every node that was
+// met has an index here that stays its own for as long as this process lives, whatever the layouts
+// say: layouts come and go under the operations that are under way.
 #pragma once
 
 #include <compare>
@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "gossip/member.h"
 
 namespace eddy::node {
 
@@ -49,15 +50,28 @@ class Peers {
   bool Connected(PeerIndex peer) const { return peers_[peer.value].connected; }
   // One that was sent away from the cluster is as good as unreachable, whatever it says.
   void Shun(PeerIndex peer, bool shunned) { peers_[peer.value].shunned = shunned; }
+  // What gossip says: the suspect are asked last, and the dead and those who are about to stop not
+  // at all. What a peer says itself counts for more than what is doubted of it.
+  void Believe(PeerIndex peer, gossip::Liveness liveness) {
+    peers_[peer.value].liveness = liveness;
+  }
+  void Heard(PeerIndex peer) {
+    gossip::Liveness& liveness = peers_[peer.value].liveness;
+    if (gossip::IsDoubt(liveness)) liveness = gossip::Liveness::kAlive;
+  }
   bool Reachable(PeerIndex peer) const {
-    return peers_[peer.value].connected && !peers_[peer.value].shunned;
+    const Peer& state = peers_[peer.value];
+    return state.connected && !state.shunned && state.liveness <= gossip::Liveness::kSuspect;
   }
 
   // An answer to a request came, or its time ran out. A peer that left kSilencesMax requests in a
   // row unanswered is silent until it answers again: connected, perhaps stopped; asked last.
   void Answered(PeerIndex peer, Duration after);
   void LeftUnanswered(PeerIndex peer);
-  bool Silent(PeerIndex peer) const { return peers_[peer.value].unanswered >= kSilencesMax; }
+  bool Silent(PeerIndex peer) const {
+    const Peer& state = peers_[peer.value];
+    return state.unanswered >= kSilencesMax || state.liveness == gossip::Liveness::kSuspect;
+  }
 
   // Smoothed answer time (as in TCP: an eighth of each new sample); zero before the first.
   Duration AnswerTime(PeerIndex peer) const { return peers_[peer.value].answer_time; }
@@ -72,6 +86,7 @@ class Peers {
     NodeId id;
     bool connected = false;
     bool shunned = false;
+    gossip::Liveness liveness = gossip::Liveness::kAlive;
     uint32_t unanswered = 0;
     Duration answer_time{};
   };

@@ -144,6 +144,25 @@ Json MovesOf(const ring::Layout& before, const ring::Layout& after) {
   return list;
 }
 
+// What gossip says of a member.
+std::string_view GossipName(const node::Node& node, NodeId member) {
+  if (member == node.id()) return "alive";
+  const gossip::Swim* swim = node.swim();
+  const gossip::MemberState* found = swim == nullptr ? nullptr : swim->Find(member);
+  if (found == nullptr) return "unknown";
+  switch (found->liveness) {
+    case gossip::Liveness::kAlive:
+      return "alive";
+    case gossip::Liveness::kSuspect:
+      return "suspect";
+    case gossip::Liveness::kDead:
+      return "dead";
+    case gossip::Liveness::kLeft:
+      return "stopped";
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 AdminAnswer ShowCluster(node::Node* node, Now, const Json& arguments) {
@@ -176,6 +195,7 @@ AdminAnswer ShowCluster(node::Node* node, Now, const Json& arguments) {
          {"leaving", member.leaving},
          {"replicas", held == replicas.end() ? 0 : held->second},
          {"reachable", member.id == node->id() || node->Reachable(member.id)},
+         {"gossip", GossipName(*node, member.id)},
          {"acked", progress.acked},
          {"synced", progress.synced},
          {"reading", progress.reading}});

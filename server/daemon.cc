@@ -60,6 +60,7 @@ Daemon::~Daemon() {
   uv_run(&loop_, UV_RUN_DEFAULT);
   listeners_.clear();
   transport_.reset();
+  gossip_.reset();
   runner_.reset();
   CHECK(uv_loop_close(&loop_) == 0);
 }
@@ -114,6 +115,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
   options.anti_entropy_period = config_.anti_entropy_period;
   options.tree_age_max = config_.tree_age_max;
   options.membership = {
+      .cluster = config_.cluster,
       .founder = config_.seeds.empty() || config_.seeds.front().name == config_.name,
       .replaces = config_.replaces,
       .auto_join = config_.auto_join,
@@ -169,6 +171,13 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
   transport_ = std::make_unique<PeerTransport>(
       &loop_, std::move(peers), static_cast<PeerHandler*>(this), log_, random_.Fork());
   if (auto ok = transport_->Listen(); !ok) return Problem{ExitCode::kDoor, ok.error().text};
+  gossip_ = std::make_unique<GossipDoor>(
+      &loop_, gossip::Address{config_.host, *config_.peer},
+      [this](const gossip::Address& from, std::string_view bytes) {
+        node_->ReceivePacket(now(), from, bytes);
+      },
+      [this] { return clock(); });
+  if (auto ok = gossip_->Open(); !ok) return Problem{ExitCode::kDoor, ok.error().text};
 
   native_ = std::make_unique<NativeDoor>(
       static_cast<Front*>(this),
@@ -231,11 +240,18 @@ void Daemon::StartHandles() {
   uv_prepare_init(&loop_, &prepare_);
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { Self(handle->data)->RunTurn(); });
   uv_check_init(&loop_, &check_);
-  uv_check_start(&check_, [](uv_check_t* handle) { Self(handle->data)->RunTurn(); });
+  uv_check_start(&check_, [](uv_check_t* handle) {
+    Daemon* daemon = Self(handle->data);
+    if (std::exchange(daemon->tick_due_, false)) daemon->Tick();
+    daemon->RunTurn();
+  });
   uv_idle_init(&loop_, &idle_);
   uv_timer_init(&loop_, &timer_);
   const auto period = static_cast<uint64_t>(node::Node::kTickPeriod / std::chrono::milliseconds(1));
-  uv_timer_start(&timer_, [](uv_timer_t* handle) { Self(handle->data)->Tick(); }, 0, period);
+  // Time passes for the node after it has heard what had arrived, so that an answer which waits in
+  // a socket is not missed.
+  uv_timer_start(
+      &timer_, [](uv_timer_t* handle) { Self(handle->data)->tick_due_ = true; }, 0, period);
   for (int i = 0; i < 2; ++i) {
     uv_signal_init(&loop_, &signals_[i]);
     uv_signal_start(
@@ -285,7 +301,7 @@ void Daemon::RunTurn() {
   FollowLayouts();
   clients_.Flush();
   clock_.NextTurn();
-  if (clients_.woken.empty()) {
+  if (clients_.woken.empty() && !tick_due_) {
     uv_idle_stop(&idle_);
   } else {
     uv_idle_start(&idle_, [](uv_idle_t*) {});
@@ -297,6 +313,10 @@ void Daemon::RunEffects() {
     node_->TakeEffects(&effects_);
     if (effects_.empty()) return;
     for (const node::Send& send : effects_.sends) transport_->Send(send.to, send.message);
+    for (const gossip::SendPacket& packet : effects_.packets) {
+      gossip_->Send(packet.to, packet.bytes);
+    }
+    for (const gossip::Event& sighting : effects_.sightings) ShowSighting(sighting);
     for (node::ClientAnswer& answer : effects_.answers) Answer(std::move(answer));
     runner_->Execute(&effects_.verbs, &results_);
     CompleteResults();
@@ -308,6 +328,36 @@ bool Daemon::CompleteResults() {
   for (storage::StoreResult& result : results_) node_->Complete(now(), std::move(result));
   results_.clear();
   return any;
+}
+
+void Daemon::ShowSighting(const gossip::Event& sighting) {
+  const gossip::MemberState& seen = sighting.member;
+  if (sighting.kind == gossip::EventKind::kAlive ||
+      sighting.kind == gossip::EventKind::kAddressChanged) {
+    transport_->Learn(seen.id, seen.address.host, seen.address.port);
+  }
+  const ring::LayoutHistory* layouts = node_->layouts();
+  const ring::Member* member = layouts == nullptr ? nullptr : layouts->newest().Find(seen.id);
+  if (member == nullptr) return;
+  const auto log = [&](LogLevel level, std::string_view what) {
+    limited_log_.Log(clock(), fmt::format("sighting {} {}", member->name, what), level,
+                     fmt::format("gossip: {} at {} port {} {}", member->name, seen.address.host,
+                                 seen.address.port, what));
+  };
+  switch (sighting.kind) {
+    case gossip::EventKind::kAlive:
+      return log(LogLevel::kInfo, "is alive");
+    case gossip::EventKind::kAddressChanged:
+      return log(LogLevel::kInfo, "is where it was not before");
+    case gossip::EventKind::kSuspect:
+      return log(LogLevel::kInfo, "leaves probes unanswered");
+    case gossip::EventKind::kDead:
+      return log(LogLevel::kWarning,
+                 "is dead: others keep its writes until it is back; start it, or if its disk is "
+                 "lost start a new node with --replace");
+    case gossip::EventKind::kLeft:
+      return log(LogLevel::kInfo, "has stopped by its own will");
+  }
 }
 
 void Daemon::Submit(wire::ClientRequest request, Done done) {
@@ -398,6 +448,9 @@ wire::NodeStatus Daemon::Status() {
   add("peer_refusals", peers.refusals);
   add("peer_bytes_read", transport_->bytes_read());
   add("peer_bytes_written", transport_->bytes_written());
+  add("gossip_datagrams_sent", gossip_->counters().sent);
+  add("gossip_datagrams_received", gossip_->counters().received);
+  add("gossip_datagrams_dropped", gossip_->counters().dropped);
   add("client_bytes_read", clients_.bytes_read);
   add("client_bytes_written", clients_.bytes_written);
   uint64_t accepted = 0;
@@ -459,7 +512,7 @@ void Daemon::OnSignal(int signal) {
                                          signal == SIGTERM ? "SIGTERM" : "SIGINT"));
   stage_ = Stage::kDraining;
   stage_since_ = clock();
-  node_->BeginStop();
+  node_->BeginStop(now());
   for (const auto& listener : listeners_) listener->StopConsuming();
 }
 
@@ -489,6 +542,7 @@ void Daemon::StopStep(MonotonicTime now) {
 void Daemon::CloseHandles() {
   for (const auto& listener : listeners_) listener->Close();
   if (transport_ != nullptr) transport_->Close();
+  if (gossip_ != nullptr) gossip_->Close();
   if (runner_ != nullptr) runner_->Close();
   if (lister_ != nullptr) lister_->Close();
   if (!std::exchange(handles_open_, false)) return;

@@ -26,6 +26,7 @@
 #include "server/command_line.h"
 #include "server/config.h"
 #include "server/front.h"
+#include "server/gossip_door.h"
 #include "server/key_lister.h"
 #include "server/log_sink.h"
 #include "server/native_door.h"
@@ -100,6 +101,7 @@ class Daemon final : private Front, private PeerHandler {
 
   void OnSignal(int signal);
   void StopStep(MonotonicTime now);
+  void ShowSighting(const gossip::Event& sighting);
   void CloseHandles();
   ExitCode FinishStop();
 
@@ -117,6 +119,7 @@ class Daemon final : private Front, private PeerHandler {
   uv_timer_t timer_;
   uv_signal_t signals_[2];
   bool handles_open_ = false;
+  bool tick_due_ = false;
 
   std::unique_ptr<storage::Engine> engine_;
   uint64_t layouts_seen_ = 0;  // of node::Node::layout_changes
@@ -126,6 +129,7 @@ class Daemon final : private Front, private PeerHandler {
   std::unique_ptr<KeyLister> lister_;
   bool arrived_ = false;
   std::unique_ptr<PeerTransport> transport_;
+  std::unique_ptr<GossipDoor> gossip_;
 
   TcpShared clients_;
   std::unique_ptr<NativeDoor> native_;

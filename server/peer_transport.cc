@@ -188,6 +188,19 @@ void PeerTransport::SetCluster(Digest origin, const std::vector<ring::Member>& m
   }
 }
 
+void PeerTransport::Learn(NodeId node, const std::string& host, uint16_t port) {
+  const auto found = links_.find(node);
+  if (found == links_.end() || !found->second.target.is_member) return;
+  Link& link = found->second;
+  if (link.connection != nullptr) return;
+  link.target.host = host;
+  link.target.port = port;
+  link.target.backoff = options_.redial_min;
+  link.target.dial_at = {};
+  link.doors.host = host;
+  link.doors.peer = port;
+}
+
 const PeerTransport::Link* PeerTransport::Find(NodeId node) const {
   const auto found = links_.find(node);
   return found == links_.end() ? nullptr : &found->second;

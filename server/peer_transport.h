@@ -91,6 +91,8 @@ class PeerTransport {
   // The cluster that it belongs to from now on (ring/layout.h, origin), and its members, this node
   // included or not.
   void SetCluster(Digest origin, const std::vector<ring::Member>& members);
+  // Where a member is found now, if it is not connected: it may have moved.
+  void Learn(NodeId node, const std::string& host, uint16_t port);
   // Queues a message; it leaves with Flush, or is dropped when there is no way to `to`.
   void Send(NodeId to, const wire::PeerMessage& message);
   void Flush() { shared_.Flush(); }

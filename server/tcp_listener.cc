@@ -40,7 +40,14 @@ std::string Explain(const ListenerOptions& options, int failed) {
   return fmt::format("the {} door cannot be opened on {}: {}", options.door, at, advice);
 }
 
-bool LookUp(const std::string& host, uint16_t port, sockaddr_storage* address) {
+}  // namespace
+
+bool NumericAddress(const std::string& host, uint16_t port, sockaddr_storage* address) {
+  return uv_ip4_addr(host.c_str(), port, reinterpret_cast<sockaddr_in*>(address)) == 0 ||
+         uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(address)) == 0;
+}
+
+bool AddressToListenAt(const std::string& host, uint16_t port, sockaddr_storage* address) {
   if (NumericAddress(host, port, address)) return true;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -50,13 +57,6 @@ bool LookUp(const std::string& host, uint16_t port, sockaddr_storage* address) {
   std::memcpy(address, found->ai_addr, found->ai_addrlen);
   freeaddrinfo(found);
   return true;
-}
-
-}  // namespace
-
-bool NumericAddress(const std::string& host, uint16_t port, sockaddr_storage* address) {
-  return uv_ip4_addr(host.c_str(), port, reinterpret_cast<sockaddr_in*>(address)) == 0 ||
-         uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(address)) == 0;
 }
 
 TcpListener::TcpListener(TcpShared* shared, ListenerOptions options, MakeSession make_session,
@@ -70,7 +70,7 @@ TcpListener::~TcpListener() { CHECK(empty()); }
 
 Status TcpListener::Listen() {
   sockaddr_storage address{};
-  if (!LookUp(options_.host, options_.port, &address)) {
+  if (!AddressToListenAt(options_.host, options_.port, &address)) {
     return Fail(Code::kIo, fmt::format("the {} door cannot be opened: the host '{}' has no "
                                        "address; choose another with --host",
                                        options_.door, options_.host));

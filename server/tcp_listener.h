@@ -21,6 +21,9 @@ namespace eddy::server {
 // A numeric IPv4 or IPv6 address and a port, or nothing where `host` is a name.
 bool NumericAddress(const std::string& host, uint16_t port, sockaddr_storage* address);
 
+// The address of a host to open a door at, a name of this machine included. Blocks for its lookup.
+bool AddressToListenAt(const std::string& host, uint16_t port, sockaddr_storage* address);
+
 struct ListenerOptions {
   std::string door;  // "native": how errors name it
   std::string flag;  // "--native-port": how to choose another port

@@ -51,6 +51,8 @@ ring::Member MemberAt(const Plan& plan, uint8_t index) {
   ring::Member member;
   member.id = NodeId{kNodeIdHigh, uint64_t{index} + 1};
   member.name = fmt::format("n{}", index);
+  member.doors.host = member.name;
+  member.doors.peer = 7401;
   member.zone = fmt::format("z{}", index % plan.zones);
   return member;
 }
@@ -108,12 +110,14 @@ class Cluster final : public NetworkListener,
 
   // NetworkListener.
   void Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) override;
+  void DeliverDatagram(NodeIndex to, NodeIndex from, std::string bytes) override;
   void PeerUp(NodeIndex at, NodeIndex peer) override;
   void PeerDown(NodeIndex at, NodeIndex peer) override;
   uint64_t IdentityOf(NodeIndex node) const override { return nodes_[node.value]->births(); }
 
   // SimNodeListener.
   void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) override;
+  void SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) override;
   void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) override;
   void Applied(NodeIndex at, const AppliedWrite& write) override;
   void Learnt(NodeIndex at, const ring::LayoutHistory& layouts) override;
@@ -158,6 +162,7 @@ class Cluster final : public NetworkListener,
 
   void OnPhase();
   void EnterPhase(Phase phase, Duration at_most);
+  bool KnowEachOther() const;
   bool Healed() const;
   bool Delivered() const;
   void ConvergeNext();
@@ -322,6 +327,10 @@ void Cluster::Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) {
   nodes_[to.value]->Receive(nodes_[from.value]->id(), std::move(message));
 }
 
+void Cluster::DeliverDatagram(NodeIndex to, NodeIndex from, std::string bytes) {
+  nodes_[to.value]->ReceiveDatagram(nodes_[from.value]->address(), bytes);
+}
+
 void Cluster::PeerUp(NodeIndex at, NodeIndex peer) {
   if (!nodes_[at.value]->running()) return;
   world_.trace.Tell(world_.now, "n{} reaches n{}", at.value, peer.value);
@@ -338,6 +347,13 @@ void Cluster::Sent(NodeIndex from, NodeId to, wire::PeerMessage message) {
   // Nobody else answers to the name of a node that is no more.
   if (nodes_[IndexOf(to).value]->id() != to) return;
   network_->Send(from, IndexOf(to), std::move(message));
+}
+
+void Cluster::SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) {
+  const auto at = std::ranges::find(nodes_, to, [](const auto& node) { return node->address(); });
+  if (at == nodes_.end()) return checker_.Fail("gossip went to an address that nobody has");
+  network_->SendDatagram(from, NodeIndex{static_cast<uint8_t>(at - nodes_.begin())},
+                         std::move(bytes));
 }
 
 void Cluster::Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) {
@@ -573,13 +589,22 @@ bool Cluster::Delivered() const {
   });
 }
 
+// Every node has found every other one well.
+bool Cluster::KnowEachOther() const {
+  return std::ranges::all_of(nodes_, [&](const auto& node) {
+    return std::ranges::all_of(
+        nodes_, [&](const auto& other) { return node == other || node->Believes(other->id()); });
+  });
+}
+
 bool Cluster::Healed() const {
   const ring::Layout* newest = NewestLayout();
   const bool all_ready = std::ranges::all_of(nodes_, [&](const auto& node) {
     return node->ready() && !node->stopping() && node->Settled() &&
            node->layouts()->newest() == *newest;
   });
-  return all_ready && workload_->idle() && newest->members().size() == plan_.nodes &&
+  return all_ready && KnowEachOther() && workload_->idle() &&
+         newest->members().size() == plan_.nodes &&
          std::ranges::none_of(newest->members(), &ring::Member::leaving);
 }
 

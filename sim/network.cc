@@ -49,7 +49,10 @@ void Network::Send(NodeIndex from, NodeIndex to, wire::PeerMessage message) {
     ++lost_;
     return;
   }
-  if (!plan_.ordered) return SendPacket(from, to, std::move(message));
+  if (!plan_.ordered) {
+    return SendPacket(Packet{from, to, IdentitiesOf(from, to), std::move(message)},
+                      plan_.lost_per_10000);
+  }
   if (!ConnectionOf(from, to).up) {
     ++lost_;
     return;
@@ -57,6 +60,12 @@ void Network::Send(NodeIndex from, NodeIndex to, wire::PeerMessage message) {
   ++under_way_;
   DirectionOf(from, to).queue.push_back(std::move(message));
   ScheduleArrival(from, to);
+}
+
+void Network::SendDatagram(NodeIndex from, NodeIndex to, std::string bytes) {
+  world_->trace.Mix(bytes);
+  SendPacket(Packet{from, to, 0, std::move(bytes)},
+             plan_.lost_per_10000 + plan_.datagrams_lost_per_10000);
 }
 
 // Gives the message as the other side of a socket would get it; false where eddyd would drop it.
@@ -100,8 +109,10 @@ void Network::Arrive(NodeIndex from, NodeIndex to, uint64_t connection) {
   Hand(from, to, std::move(message));
 }
 
-void Network::SendPacket(NodeIndex from, NodeIndex to, wire::PeerMessage message) {
-  const uint32_t lost = plan_.lost_per_10000 + storm_lost_;
+void Network::SendPacket(Packet packet, uint32_t lost_per_10000) {
+  const NodeIndex from = packet.from;
+  const NodeIndex to = packet.to;
+  const uint32_t lost = lost_per_10000 + storm_lost_;
   const uint32_t repeated = plan_.repeated_per_10000 + storm_repeated_;
   if (DirectionOf(from, to).cuts > 0 || random_.Chance(lost, 10'000)) {
     ++lost_;
@@ -116,8 +127,7 @@ void Network::SendPacket(NodeIndex from, NodeIndex to, wire::PeerMessage message
       number = packets_free_.back();
       packets_free_.pop_back();
     }
-    packets_[number] =
-        Packet{from, to, IdentitiesOf(from, to), copy == copies ? std::move(message) : message};
+    packets_[number] = copy == copies ? std::move(packet) : packet;
     ++under_way_;
     Duration delay = DelayOf(DirectionOf(from, to));
     if (storm_late_ > Duration{} && random_.Chance(1, 8)) delay += Draw({Duration{}, storm_late_});
@@ -130,12 +140,18 @@ void Network::ArrivePacket(uint64_t number) {
   Packet packet = std::move(packets_[number]);
   packets_free_.push_back(number);
   --under_way_;
-  if (!Runs(packet.to) || DirectionOf(packet.from, packet.to).cuts > 0 ||
-      packet.identities != IdentitiesOf(packet.from, packet.to)) {
+  if (!Runs(packet.to) || DirectionOf(packet.from, packet.to).cuts > 0) {
     ++lost_;
     return;
   }
-  Hand(packet.from, packet.to, std::move(packet.message));
+  if (auto* bytes = std::get_if<std::string>(&packet.content)) {
+    return listener_->DeliverDatagram(packet.to, packet.from, std::move(*bytes));
+  }
+  if (packet.identities != IdentitiesOf(packet.from, packet.to)) {
+    ++lost_;
+    return;
+  }
+  Hand(packet.from, packet.to, std::get<wire::PeerMessage>(std::move(packet.content)));
 }
 
 void Network::Hand(NodeIndex from, NodeIndex to, wire::PeerMessage message) {

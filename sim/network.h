@@ -6,11 +6,15 @@
 //
 // Invariant: a message is delivered only while both directions of what it needs are allowed and its
 // receiver runs, and nothing is delivered that was not sent.
+//
+// Datagrams, which gossip sends, go each by itself on every network.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <string>
+#include <variant>
 #include <vector>
 
 #include "base/random.h"
@@ -26,6 +30,7 @@ class NetworkListener {
  public:
   virtual ~NetworkListener() = default;
   virtual void Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) = 0;
+  virtual void DeliverDatagram(NodeIndex to, NodeIndex from, std::string bytes) = 0;
   virtual void PeerUp(NodeIndex at, NodeIndex peer) = 0;
   virtual void PeerDown(NodeIndex at, NodeIndex peer) = 0;
   // Who this machine is now: a message is for who the machine was when it was sent.
@@ -39,6 +44,8 @@ class Network {
           NetworkListener* listener);
 
   void Send(NodeIndex from, NodeIndex to, wire::PeerMessage message);
+  // To whoever is there when it arrives.
+  void SendDatagram(NodeIndex from, NodeIndex to, std::string bytes);
 
   // A process runs, or runs no more; `abrupt`: its machine did not even close its connections.
   void ProcessUp(NodeIndex node);
@@ -82,8 +89,8 @@ class Network {
   struct Packet {
     NodeIndex from;
     NodeIndex to;
-    uint64_t identities = 0;  // of both, when it was sent
-    wire::PeerMessage message;
+    uint64_t identities = 0;  // of both, when it was sent; of a message
+    std::variant<wire::PeerMessage, std::string> content;
   };
 
   Direction& DirectionOf(NodeIndex from, NodeIndex to) {
@@ -98,7 +105,7 @@ class Network {
   Duration DelayOf(const Direction& direction);
   bool PassCodec(wire::PeerMessage* message);
   void ScheduleArrival(NodeIndex from, NodeIndex to);
-  void SendPacket(NodeIndex from, NodeIndex to, wire::PeerMessage message);
+  void SendPacket(Packet packet, uint32_t lost_per_10000);
   void Arrive(NodeIndex from, NodeIndex to, uint64_t connection);
   void ArrivePacket(uint64_t packet);
   uint64_t IdentitiesOf(NodeIndex a, NodeIndex b) const {

@@ -64,6 +64,9 @@ NetworkPlan DrawNetwork(Random* random) {
   network.delay.least = microseconds(random->Between(20, 300));
   network.delay.most = network.delay.least + DrawLength(random, microseconds(50), milliseconds(20));
   network.stall_before_reset = {milliseconds(random->Between(200, 2'000)), seconds(4)};
+  // Some networks let no datagram through.
+  network.datagrams_lost_per_10000 =
+      random->Chance(1, 8) ? 10'000 : static_cast<uint32_t>(random->Below(1'000));
   network.reconnect = {milliseconds(20), milliseconds(random->Between(50, 1'000))};
   return network;
 }

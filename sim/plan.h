@@ -55,6 +55,7 @@ struct NetworkPlan {
   Span reconnect;
   uint32_t lost_per_10000 = 0;  // hostile only, as is the next
   uint32_t repeated_per_10000 = 0;
+  uint32_t datagrams_lost_per_10000 = 0;  // besides, on both
 };
 
 struct DiskPlan {

@@ -41,6 +41,7 @@ enum class PlantedBug : uint8_t {
   kLayoutsForgotten,  // a restart forgets all layouts but the first
   kHandoverKeeps,     // what was handed over is not let go
   kHandoverUnheard,   // what was to be handed over is let go unheard
+  kGossipMute,        // nothing of gossip leaves a node
   kCount
 };
 
@@ -73,6 +74,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "synced-at-once",
                         "layouts-forgotten",
                         "handover-keeps",
-                        "handover-unheard"};
+                        "handover-unheard",
+                        "gossip-mute"};
 
 }  // namespace eddy::sim

@@ -80,6 +80,7 @@ bool SimNode::Start() {
       }});
   store_.emplace(&engine_, identity->lease, &*trees_);
   node::NodeOptions options = setting_.plan->node;
+  options.membership.cluster = kClusterName;
   // Whoever is to found waits for all, since checking rests on all being there.
   options.membership.founder = setting_.plan->found && setting_.index.value == 0;
   options.membership.found_after = kFoundAfter;
@@ -143,7 +144,8 @@ void SimNode::Rebirth(bool lost) {
 void SimNode::BeginStop() {
   CHECK(running());
   stopping_ = true;
-  node_->BeginStop();
+  node_->BeginStop(ProcessNow());
+  Perform();
   stop_by_ = world_->now + kStopPatience;
   ScheduleMine(Duration{}, Event::Kind::kStopCheck);
 }
@@ -177,6 +179,12 @@ bool SimNode::Settled() const {
   const ring::LayoutHistory* history = layouts();
   return history != nullptr && history->live().size() == 1 && node_->orders().empty() &&
          node_->handed_over();
+}
+
+bool SimNode::Believes(NodeId other) const {
+  const gossip::Swim* swim = running() ? node_->swim() : nullptr;
+  const gossip::MemberState* found = swim == nullptr ? nullptr : swim->Find(other);
+  return found != nullptr && found->liveness == gossip::Liveness::kAlive && node_->Reachable(other);
 }
 
 bool SimNode::Order(const ring::LayoutChange& change) {
@@ -238,6 +246,12 @@ void SimNode::Receive(NodeId from, wire::PeerMessage message) {
   Perform();
 }
 
+void SimNode::ReceiveDatagram(const gossip::Address& from, std::string_view bytes) {
+  CHECK(running());
+  node_->ReceivePacket(ProcessNow(), from, bytes);
+  Perform();
+}
+
 void SimNode::PeerUp(NodeId peer) {
   CHECK(running());
   node_->PeerUp(ProcessNow(), peer);
@@ -282,6 +296,10 @@ void SimNode::Perform() {
   for (node::Send& send : effects_.sends) {
     if (!PlantInSend(send.to, &send.message)) continue;
     setting_.listener->Sent(setting_.index, send.to, std::move(send.message));
+  }
+  for (gossip::SendPacket& packet : effects_.packets) {
+    if (setting_.bug == PlantedBug::kGossipMute) continue;
+    setting_.listener->SentDatagram(setting_.index, packet.to, std::move(packet.bytes));
   }
   for (storage::StoreVerb& verb : effects_.verbs) TakeVerb(std::move(verb));
   for (node::ClientAnswer& answer : effects_.answers) {
@@ -535,6 +553,11 @@ bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
         return true;
       }
     }
+  }
+  if (setting_.bug == PlantedBug::kGossipMute &&
+      (std::holds_alternative<wire::GossipPacket>(*message) ||
+       std::holds_alternative<wire::GossipState>(*message))) {
+    return false;
   }
   if (setting_.bug == PlantedBug::kNoSync && std::holds_alternative<wire::TreeRequest>(*message)) {
     return false;

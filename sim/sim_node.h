@@ -42,6 +42,7 @@ class SimNodeListener {
  public:
   virtual ~SimNodeListener() = default;
   virtual void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) = 0;
+  virtual void SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) = 0;
   virtual void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) = 0;
   virtual void Applied(NodeIndex at, const AppliedWrite& write) = 0;
   // What the process knows of the layouts has changed.
@@ -78,6 +79,7 @@ class SimNode {
   void FailNextCalls();
   NodeId id() const { return member_.id; }
   const std::string& name() const { return member_.name; }
+  gossip::Address address() const { return {member_.doors.host, member_.doors.peer}; }
   uint64_t births() const { return births_; }
   void SlowDisk(bool slow) { disk_slow_ = slow; }
   void SetSkew(std::chrono::milliseconds skew) { skew_ = skew; }
@@ -94,6 +96,8 @@ class SimNode {
   const ring::LayoutHistory* layouts() const { return running() ? node_->layouts() : nullptr; }
   // Nothing is left to do about layouts: one is live, and whatever this node holds is its own.
   bool Settled() const;
+  // The process has found that the other one is well.
+  bool Believes(NodeId other) const;
   // Changes of the cluster wait here.
   bool HasOrders() const { return running() && !node_->orders().empty(); }
   [[nodiscard]] bool Order(const ring::LayoutChange& change);
@@ -101,6 +105,7 @@ class SimNode {
   // The process. All require running(); Submit also that the process is not stopping.
   void Submit(uint64_t ticket, wire::ClientRequest request);
   void Receive(NodeId from, wire::PeerMessage message);
+  void ReceiveDatagram(const gossip::Address& from, std::string_view bytes);
   void PeerUp(NodeId peer);
   void PeerDown(NodeId peer);
   // kTick to kStopCheck; those of an earlier life do nothing.

@@ -104,6 +104,10 @@ void Trace::Mix(const wire::PeerMessage& message) {
           hash_ = Chain<5>(hash_,
                            {kind, body.version, body.ballot.round, body.granted, body.seen.round},
                            body.value);
+        } else if constexpr (std::is_same_v<Body, wire::GossipPacket>) {
+          hash_ = Chain<1>(hash_, {kind}, body.bytes);
+        } else if constexpr (std::is_same_v<Body, wire::GossipState>) {
+          hash_ = Chain<2>(hash_, {kind, body.answers}, body.bytes);
         } else {
           static_assert(std::is_same_v<Body, wire::LeaseAnswer>);
           hash_ = Chain<3>(hash_, {kind, body.op, body.granted});
@@ -111,6 +115,8 @@ void Trace::Mix(const wire::PeerMessage& message) {
       },
       message);
 }
+
+void Trace::Mix(std::string_view datagram) { hash_ = Hash64(datagram, hash_); }
 
 void Trace::Mix(const wire::ClientReply& reply) {
   hash_ = Chain<4>(hash_,
@@ -211,6 +217,11 @@ std::string Describe(const wire::PeerMessage& message) {
         } else if constexpr (std::is_same_v<Body, wire::LayoutVote>) {
           return fmt::format("vote on ballot {} of layout {}: {}", body.ballot.round, body.version,
                              body.granted ? "yes" : "no");
+        } else if constexpr (std::is_same_v<Body, wire::GossipPacket>) {
+          return fmt::format("gossip, {} bytes", body.bytes.size());
+        } else if constexpr (std::is_same_v<Body, wire::GossipState>) {
+          return fmt::format("gossip state{}, {} bytes", body.answers ? " in answer" : "",
+                             body.bytes.size());
         } else {
           return body.granted ? "lease granted" : "lease refused";
         }

@@ -27,6 +27,7 @@ class Trace {
   void Mix(VirtualTime at, const Event& event);
   void Mix(uint64_t word);
   void Mix(const wire::PeerMessage& message);
+  void Mix(std::string_view datagram);
   void Mix(const wire::ClientReply& reply);
   uint64_t hash() const { return hash_; }
 

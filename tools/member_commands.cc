@@ -81,6 +81,15 @@ std::string Standing(const Json& member, uint64_t newest) {
   return member.at("synced").get<uint64_t>() < newest ? "filling" : "member";
 }
 
+// How the node that was asked sees another one.
+std::string State(const Json& member) {
+  const std::string gossip = member.value("gossip", "unknown");
+  if (gossip == "dead") return "DEAD";
+  if (gossip == "stopped") return "STOPPED";
+  if (!member.at("reachable").get<bool>()) return "UNREACHABLE";
+  return gossip == "suspect" ? "suspect" : "alive";
+}
+
 ExitCode ShowMembers(const GlobalOptions& global) {
   const Output& output = global.output;
   const auto status = AskStatus(global);
@@ -107,8 +116,7 @@ ExitCode ShowMembers(const GlobalOptions& global) {
       const std::string zone = member.at("zone").get<std::string>();
       rows.push_back(
           {member.at("name").get<std::string>(), member.at("id").get<std::string>().substr(0, 8),
-           member.at("reachable").get<bool>() ? "reachable" : "UNREACHABLE",
-           Standing(member, newest), zone.empty() ? "-" : zone,
+           State(member), Standing(member, newest), zone.empty() ? "-" : zone,
            fmt::format("{}", member.at("weight").get<uint64_t>()),
            fmt::format("{:.1f}%", replicas == 0 ? 0.0 : 100 * held / static_cast<double>(replicas)),
            fmt::format("{}", member.at("reading").get<uint64_t>())});

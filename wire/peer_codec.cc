@@ -42,6 +42,16 @@ Status CheckHistory(std::string_view bytes) {
 Status CheckBody(const LayoutNews& news) { return CheckHistory(news.history); }
 Status CheckBody(const LayoutBallot& ballot) { return CheckHistory(ballot.value); }
 Status CheckBody(const LayoutVote& vote) { return CheckHistory(vote.value); }
+Status CheckGossip(std::string_view bytes, size_t bytes_max) {
+  if (bytes.size() <= bytes_max) return {};
+  return Fail(Code::kTooLarge, "gossip is larger than a message between nodes can be");
+}
+Status CheckBody(const GossipPacket& packet) {
+  return CheckGossip(packet.bytes, kGossipPacketBytesMax);
+}
+Status CheckBody(const GossipState& state) {
+  return CheckGossip(state.bytes, kGossipStateBytesMax);
+}
 template <class Other>
 Status CheckBody(const Other&) {
   return {};
@@ -130,6 +140,14 @@ Offset<flat::JoinReply> ToBody(FlatBufferBuilder* builder, const JoinReply& repl
 Offset<flat::LayoutNews> ToBody(FlatBufferBuilder* builder, const LayoutNews& news) {
   const auto history = ToBytesAlways(builder, news.history);
   return flat::CreateLayoutNews(*builder, history);
+}
+Offset<flat::GossipPacket> ToBody(FlatBufferBuilder* builder, const GossipPacket& packet) {
+  const auto bytes = ToBytesAlways(builder, packet.bytes);
+  return flat::CreateGossipPacket(*builder, bytes);
+}
+Offset<flat::GossipState> ToBody(FlatBufferBuilder* builder, const GossipState& state) {
+  const auto bytes = ToBytesAlways(builder, state.bytes);
+  return flat::CreateGossipState(*builder, state.answers, bytes);
 }
 Offset<flat::LayoutBallot> ToBody(FlatBufferBuilder* builder, const LayoutBallot& ballot) {
   const auto value = ToBytes(builder, ballot.value);
@@ -286,6 +304,16 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::LayoutNews& flat) {
   if (history.empty() || history.size() > kHistoryBytesMax) return Malformed("layout news");
   return LayoutNews{.op = op, .history = std::string(history)};
 }
+Result<PeerMessage> FromBody(uint64_t op, const flat::GossipPacket& flat) {
+  const std::string_view packet = FromBytes(flat.packet());
+  if (packet.empty() || packet.size() > kGossipPacketBytesMax) return Malformed("gossip packet");
+  return GossipPacket{.op = op, .bytes = std::string(packet)};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::GossipState& flat) {
+  const std::string_view state = FromBytes(flat.state());
+  if (state.empty() || state.size() > kGossipStateBytesMax) return Malformed("gossip state");
+  return GossipState{.op = op, .answers = flat.answers(), .bytes = std::string(state)};
+}
 Ballot FromBallot(uint64_t round, const flat::Id* proposer) {
   return Ballot{.round = round, .proposer = FromId<NodeId>(proposer)};
 }
@@ -367,6 +395,10 @@ Result<PeerMessage> DecodePeerMessage(std::string_view payload) {
       return FromBody(op, *message.body_as_LayoutBallot());
     case flat::PeerBody::LayoutVote:
       return FromBody(op, *message.body_as_LayoutVote());
+    case flat::PeerBody::GossipPacket:
+      return FromBody(op, *message.body_as_GossipPacket());
+    case flat::PeerBody::GossipState:
+      return FromBody(op, *message.body_as_GossipState());
     case flat::PeerBody::NONE:
       break;
   }

@@ -208,9 +208,28 @@ struct LayoutVote {
   friend bool operator==(const LayoutVote&, const LayoutVote&) = default;
 };
 
-using PeerMessage =
-    std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
-                 LeaseAnnouncement, LeaseAnswer, TreeRequest, TreeReply, SegmentRequest,
-                 SegmentReply, JoinRequest, JoinReply, LayoutNews, LayoutBallot, LayoutVote>;
+// What gossip (gossip/swim.h) sends over the connection: a packet that should have gone by
+// datagram; and a whole state, or the answer to one.
+struct GossipPacket {
+  uint64_t op = 0;
+  std::string bytes;
+
+  friend bool operator==(const GossipPacket&, const GossipPacket&) = default;
+};
+inline constexpr size_t kGossipPacketBytesMax = 1400;
+
+struct GossipState {
+  uint64_t op = 0;
+  bool answers = false;
+  std::string bytes;
+
+  friend bool operator==(const GossipState&, const GossipState&) = default;
+};
+inline constexpr size_t kGossipStateBytesMax = size_t{2} << 20;
+
+using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
+                                 ForwardReply, LeaseAnnouncement, LeaseAnswer, TreeRequest,
+                                 TreeReply, SegmentRequest, SegmentReply, JoinRequest, JoinReply,
+                                 LayoutNews, LayoutBallot, LayoutVote, GossipPacket, GossipState>;
 
 }  // namespace eddy::wire

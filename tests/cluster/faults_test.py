@@ -1,5 +1,6 @@
 """Three real nodes that are killed, paused, stopped and started again: what was acknowledged stays, from every node."""
 
+import json
 import shutil
 import signal
 import threading
@@ -63,6 +64,31 @@ class FaultsTest(unittest.TestCase):
         self.assertEqual(cluster.nodes[0].ctl("del", "by-n2").returncode, OK)
         for reader in cluster.nodes:
             self.assertIsNone(reader.get("by-n2"))
+
+    def test_gossip_tells_the_dead_from_the_stopped(self):
+        cluster = self.start()
+        n1, _, n3 = cluster.nodes
+
+        def seen():
+            shown = json.loads(n1.ctl("members", "--json").stdout)
+            return {member["name"]: member["gossip"] for member in shown["members"]}
+
+        def wait_seen(how):
+            harness.wait_until(lambda: seen()["n3"] == how, "n1 to see n3 %s" % how)
+
+        wait_seen("alive")
+        n3.kill()
+        wait_seen("dead")
+        self.assertIn(b"DEAD", n1.ctl("members").stdout)
+        harness.wait_until(lambda: "n3 at" in n1.log() and "is dead" in n1.log(), "the log to say so")
+        n3.restart()
+        wait_seen("alive")
+        self.assertEqual(n3.stop(), harness.STOPPED)
+        wait_seen("stopped")
+        self.assertIn(b"STOPPED", n1.ctl("members").stdout)
+        n3.restart()
+        wait_seen("alive")
+        self.assertEqual(seen(), {"n1": "alive", "n2": "alive", "n3": "alive"})
 
     def test_a_killed_node_costs_nothing_and_catches_up(self):
         cluster = self.start()

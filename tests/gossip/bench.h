@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,7 @@
 
 namespace eddy::gossip {
 
-inline constexpr ClusterId kBenchCluster{.high = 1, .low = 2};
+inline constexpr std::string_view kBenchCluster = "bench";
 
 class Bench {
  public:
@@ -135,6 +136,10 @@ class Bench {
     std::erase_if(all, [&](const Sent& sent) { return sent.packet.kind != kind; });
     return all;
   }
+  // What went over connections.
+  std::vector<std::pair<NodeId, Packet>> TakeSentOverConnections() {
+    return std::exchange(over_connections_, {});
+  }
   std::vector<Address> TakeSyncs() { return std::exchange(syncs_, {}); }
   // As (kind, member's number).
   std::vector<std::pair<EventKind, uint64_t>> TakeEvents() {
@@ -152,6 +157,11 @@ class Bench {
       ASSERT_TRUE(decoded.has_value());
       sent_.push_back(Sent{packet.to, *decoded});
     }
+    for (const SendOverConnection& sent : effects.over_connections) {
+      const Result<Packet> decoded = DecodePacket(ClusterDigest::Of(kBenchCluster), sent.bytes);
+      ASSERT_TRUE(decoded.has_value());
+      over_connections_.emplace_back(sent.to, *decoded);
+    }
     std::ranges::move(effects.syncs, std::back_inserter(syncs_));
     std::ranges::move(effects.events, std::back_inserter(events_));
   }
@@ -160,6 +170,7 @@ class Bench {
   MonotonicTime now_{std::chrono::seconds(1000)};
   Swim swim_;
   std::vector<Sent> sent_;
+  std::vector<std::pair<NodeId, Packet>> over_connections_;
   std::vector<Address> syncs_;
   std::vector<Event> events_;
 };

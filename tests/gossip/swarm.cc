@@ -13,7 +13,7 @@ namespace eddy::gossip {
 
 namespace {
 
-constexpr ClusterId kCluster{.high = 4, .low = 2};
+constexpr std::string_view kCluster = "swarm";
 
 }  // namespace
 

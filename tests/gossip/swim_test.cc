@@ -134,6 +134,51 @@ TEST(Swim, AnAckThroughAHelperOrLateAfterAllSavesTheTarget) {
   }
 }
 
+TEST(Swim, WhereNoDatagramComesThroughTheConnectionSavesTheTarget) {
+  Bench bench(9);
+  const Bench::Sent ping = bench.NextPing();
+  EXPECT_THAT(bench.TakeSentOverConnections(), IsEmpty()) << "the datagram has its time first";
+  bench.Advance(milliseconds(200));
+  const auto asked = bench.TakeSentOverConnections();
+  ASSERT_THAT(asked, SizeIs(1));
+  const auto& [to, packet] = asked[0];
+  EXPECT_EQ(to, ping.packet.target);
+  EXPECT_EQ(packet.kind, PacketKind::kPing);
+  EXPECT_EQ(packet.target, ping.packet.target);
+  EXPECT_EQ(packet.sequence, ping.packet.sequence);
+  bench.swim().ReceiveOverConnection(
+      bench.now(), to,
+      Bench::Encode({.kind = PacketKind::kAck, .sender = to, .sequence = packet.sequence}));
+  bench.Advance(milliseconds(299));
+  EXPECT_THAT(bench.TakeEvents(), IsEmpty());
+  EXPECT_EQ(bench.Counted(Count::kAnswersByConnection), 1u);
+}
+
+TEST(Swim, APingOverAConnectionIsAnsweredOverIt) {
+  Bench bench(3);
+  bench.swim().ReceiveOverConnection(bench.now(), Peer(2), Bench::Encode(Bench::PingFrom(2)));
+  bench.Pump();
+  EXPECT_THAT(bench.TakeSent(), IsEmpty());
+  const auto answers = bench.TakeSentOverConnections();
+  ASSERT_THAT(answers, SizeIs(1));
+  EXPECT_EQ(answers[0].first, Peer(2));
+  EXPECT_EQ(answers[0].second.kind, PacketKind::kAck);
+}
+
+TEST(Swim, OverAConnectionNobodySpeaksForAnotherOrAsksForHelp) {
+  Bench bench(3);
+  bench.swim().ReceiveOverConnection(bench.now(), Peer(3), Bench::Encode(Bench::PingFrom(2)));
+  Packet request = Bench::PingFrom(2);
+  request.kind = PacketKind::kPingRequest;
+  request.target = Peer(3);
+  request.address = AddressOf(3);
+  bench.swim().ReceiveOverConnection(bench.now(), Peer(2), Bench::Encode(request));
+  bench.Pump();
+  EXPECT_THAT(bench.TakeSent(), IsEmpty());
+  EXPECT_THAT(bench.TakeSentOverConnections(), IsEmpty());
+  EXPECT_EQ(bench.Counted(Count::kPacketsMisdirected), 2u);
+}
+
 TEST(Swim, WithoutAnAckTheTargetIsSuspected) {
   Bench bench(9);
   const uint64_t target = bench.NextPing().packet.target.low;

@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -19,13 +21,14 @@
 
 namespace eddy::node {
 
-inline ring::Layout LayoutOf(size_t members) {
+inline ring::Layout LayoutOf(size_t members, uint16_t peer_port = 0) {
   ring::PlanRequest request;
   for (uint64_t i = 0; i < members; ++i) {
     ring::Member member;
     member.id = NodeId{1, i + 1};
     member.name = "n" + std::to_string(i + 1);
     member.doors.host = "127.0.0." + std::to_string(i + 1);
+    member.doors.peer = peer_port;
     request.members.push_back(member);
   }
   return ring::PlanLayout(request)->layout;
@@ -33,8 +36,10 @@ inline ring::Layout LayoutOf(size_t members) {
 
 class Bench {
  public:
-  explicit Bench(size_t members = 3, NodeOptions options = {}, BucketTable buckets = {})
-      : layout_(LayoutOf(members)) {
+  // Without a peer port the node takes no part in gossip, and so goes by what the test says alone.
+  explicit Bench(size_t members = 3, NodeOptions options = {}, BucketTable buckets = {},
+                 uint16_t peer_port = 0)
+      : layout_(LayoutOf(members, peer_port)) {
     Random random(7);
     auto identity = storage::OpenIdentity(&engine_, {.cluster = "test", .node = Self()}, &random);
     EXPECT_TRUE(identity.has_value());
@@ -100,6 +105,8 @@ class Bench {
     Effects effects;
     for (node_->TakeEffects(&effects); !effects.empty(); node_->TakeEffects(&effects)) {
       for (Send& send : effects.sends) sent_.push_back(std::move(send));
+      for (gossip::SendPacket& packet : effects.packets) packets_.push_back(std::move(packet));
+      for (gossip::Event& event : effects.sightings) sightings_.push_back(std::move(event));
       for (ClientAnswer& answer : effects.answers) {
         EXPECT_FALSE(answers_.contains(answer.ticket)) << "answered twice";
         answers_.emplace(answer.ticket, std::move(answer.reply));
@@ -147,6 +154,14 @@ class Bench {
     return found;
   }
 
+  // What gossip sent since the last call, and what it found out.
+  std::vector<gossip::SendPacket> TakePackets() { return std::exchange(packets_, {}); }
+  std::vector<gossip::Event> TakeSightings() { return std::exchange(sightings_, {}); }
+  void ReceivePacket(const gossip::Address& from, std::string_view packet) {
+    node_->ReceivePacket(now(), from, packet);
+    Pump();
+  }
+
   // Null while the request is under way.
   const wire::ClientReply* Reply(uint64_t ticket) const {
     const auto found = answers_.find(ticket);
@@ -175,6 +190,8 @@ class Bench {
   WallTime wall_{std::chrono::seconds(1'700'000'000)};
   uint64_t ticket_ = 0;
   std::vector<Send> sent_;
+  std::vector<gossip::SendPacket> packets_;
+  std::vector<gossip::Event> sightings_;
   std::map<uint64_t, wire::ClientReply> answers_;
 };
 

@@ -32,6 +32,9 @@ class NetworkTest : public ::testing::Test, public NetworkListener {
   void Deliver(NodeIndex, NodeIndex, wire::PeerMessage message) override {
     arrived_.push_back(std::get<wire::WriteReply>(message).op);
   }
+  void DeliverDatagram(NodeIndex, NodeIndex, std::string bytes) override {
+    datagrams_.push_back(std::move(bytes));
+  }
   void PeerUp(NodeIndex at, NodeIndex) override { heard_ += "up" + std::to_string(at.value) + " "; }
   void PeerDown(NodeIndex at, NodeIndex) override {
     heard_ += "down" + std::to_string(at.value) + " ";
@@ -57,6 +60,7 @@ class NetworkTest : public ::testing::Test, public NetworkListener {
   World world_{Trace({})};
   std::optional<Network> network_;
   std::vector<uint64_t> arrived_;
+  std::vector<std::string> datagrams_;
   std::string heard_;
 };
 
@@ -123,6 +127,21 @@ TEST_F(NetworkTest, PacketsReachALaterLife) {
   network_->ProcessUp(kB);
   Pass(seconds(1));
   EXPECT_EQ(arrived_.size(), 10u);
+}
+
+TEST_F(NetworkTest, DatagramsGoByThemselvesOnAnyNetwork) {
+  Make(true, {.datagrams_lost_per_10000 = 5'000});
+  for (int i = 0; i < 1'000; ++i) network_->SendDatagram(kA, kB, "news");
+  Pass(seconds(1));
+  EXPECT_GT(datagrams_.size(), 400u);
+  EXPECT_LT(datagrams_.size(), 600u);
+
+  datagrams_.clear();
+  network_->Cut(kA, kB);
+  network_->SendDatagram(kA, kB, "lost");
+  network_->Mend(kA, kB);
+  Pass(seconds(1));
+  EXPECT_TRUE(datagrams_.empty()) << "nobody sends it again";
 }
 
 }  // namespace

@@ -269,6 +269,10 @@ PeerMessage MakePeerMessage(Random* random, size_t index) {
                         random->Chance(1, 2),
                         random->Chance(1, 2) ? Ballot() : MakeBallot(random),
                         MakeBytes(random, 0, 3000)};
+    case 17:
+      return GossipPacket{op, MakeBytes(random, 1, kGossipPacketBytesMax)};
+    case 18:
+      return GossipState{op, random->Chance(1, 2), MakeBytes(random, 1, 3000)};
     default: {
       CHECK(index == 11);
       SegmentReply reply{op, MakeOptionalError(random), {}, MakeBytes(random, 0, 500)};
