@@ -14,7 +14,8 @@ Background::Background(const NodeOptions& options, const Topology& topology,
       operations_(kOperationsMax, first_generation, kBase),
       anti_entropy_(options.anti_entropy_period),
       trees_(topology.layout().partition_bits(), options.tree_age_max),
-      handover_(topology.layout().partition_bits()) {}
+      handover_(topology.layout().partition_bits()),
+      reaper_(options.reap_after, topology.layout().partition_bits()) {}
 
 void Background::Relay(OpContext& context) {
   const MonotonicTime now = context.now.monotonic;
@@ -28,8 +29,11 @@ void Background::Relay(OpContext& context) {
       if (handed->removing()) return false;
       context.budget.Return(handed->bytes());
       removing_ -= handed->hint_owner() ? 0 : 1;
+    } else if (const auto* dead = std::get_if<ReapRow>(&operation)) {
+      context.budget.Return(dead->bytes());
     }
     return !std::holds_alternative<TreeStep>(operation) &&
+           !std::holds_alternative<ReapScan>(operation) &&
            !std::holds_alternative<ServedTree>(operation) &&
            !std::holds_alternative<ServedSegment>(operation);
   });
@@ -41,11 +45,25 @@ void Background::Relay(OpContext& context) {
   const bool compares = anti_entropy_.enabled() || !topology_.settled();
   trees_.Relay(now, compares ? anti_entropy_.partitions() : std::vector<uint32_t>());
   handover_.Relay(topology_, counts);
+  reaper_.Relay();
 }
 
-void Background::NoteWrite(const std::string& key) {
+WrittenTo Background::NoteWrite(const std::string& key) {
   const ring::Token token{storage::TokenOfKey(key)};
-  handover_.NoteWrite(topology_.newest().PartitionOf(token).value);
+  WrittenTo to{.partition = topology_.newest().PartitionOf(token).value};
+  if (handover_.MayBeForeign(to.partition)) {
+    to.n = buckets_.Find(storage::DecodeKey(key)->bucket).n;
+    NoteWritten(to);
+  }
+  return to;
+}
+
+void Background::NoteWritten(WrittenTo to) {
+  if (!handover_.MayBeForeign(to.partition)) return;
+  const auto owners = topology_.Owners(ring::PartitionId{to.partition}, to.n);
+  // Where nobody knows whose it is any more, it is looked at.
+  const bool ours = to.n != 0 && std::ranges::find(owners, kSelf) != owners.end();
+  if (!ours) handover_.NoteForeign(to.partition);
 }
 
 template <class Op>
@@ -92,6 +110,11 @@ void Background::Complete(OpContext& context, storage::StoreResult result) {
     handover_.OnScanned(context, std::move(result));
   } else if (auto* handed = std::get_if<HandoverRow>(operation)) {
     Settle(context, id, *handed, handed->OnStore(context, id, result));
+  } else if (std::holds_alternative<ReapScan>(*operation)) {
+    operations_.Erase(id);
+    reaper_.OnScanned(context, topology_, buckets_, std::move(result));
+  } else if (auto* dead = std::get_if<ReapRow>(operation)) {
+    Settle(context, id, *dead, dead->OnStore(context, id, result));
   }
   Run(context);
 }
@@ -106,6 +129,9 @@ void Background::Receive(OpContext& context, PeerIndex from, const wire::WriteRe
   } else if (operation != nullptr && std::holds_alternative<HandoverRow>(*operation)) {
     auto& handed = std::get<HandoverRow>(*operation);
     Settle(context, reply.op, handed, handed.OnWriteReply(context, reply.op, from, reply));
+  } else if (operation != nullptr && std::holds_alternative<ReapRow>(*operation)) {
+    auto& dead = std::get<ReapRow>(*operation);
+    Settle(context, reply.op, dead, dead.OnWriteReply(context, reply.op, from, reply));
   } else if (auto* row = Find<SyncRow>(context, reply.op)) {
     Settle(context, reply.op, *row, row->OnWriteReply(context, from, reply));
   }
@@ -118,6 +144,9 @@ void Background::Receive(OpContext& context, PeerIndex from, wire::ReadReply rep
   if (operation != nullptr && std::holds_alternative<HandoverRow>(*operation)) {
     auto& handed = std::get<HandoverRow>(*operation);
     Settle(context, id, handed, handed.OnReadReply(context, id, from, std::move(reply)));
+  } else if (operation != nullptr && std::holds_alternative<ReapRow>(*operation)) {
+    auto& dead = std::get<ReapRow>(*operation);
+    Settle(context, id, dead, dead.OnReadReply(from, reply));
   } else if (auto* row = Find<SyncRow>(context, id)) {
     Settle(context, id, *row, row->OnReadReply(context, id, from, std::move(reply)));
   }
@@ -216,9 +245,29 @@ void Background::Settle(OpContext& context, uint64_t id, const HandoverRow& row,
   operations_.Erase(id);
 }
 
+void Background::Settle(OpContext& context, uint64_t id, const ReapRow& row,
+                        ReapRow::Progress progress) {
+  if (progress == ReapRow::Progress::kUnderWay) return;
+  context.budget.Return(row.bytes());
+  reaper_.RowEnded(row, progress == ReapRow::Progress::kLevel);
+  operations_.Erase(id);
+}
+
+std::vector<uint64_t> Background::Carriers() {
+  std::vector<uint64_t> ids = operations_.Ids();
+  std::erase_if(ids, [&](uint64_t id) {
+    const Operation& operation = *operations_.Find(id);
+    return !std::holds_alternative<SyncRow>(operation) &&
+           !std::holds_alternative<HintRow>(operation) &&
+           !std::holds_alternative<HandoverRow>(operation);
+  });
+  return ids;
+}
+
 // --- Peers and time
 
 void Background::PeerDown(OpContext& context, PeerIndex peer) {
+  reaper_.OnPeerDown(peer);
   for (const uint64_t id : operations_.Ids()) {
     Operation* operation = operations_.Find(id);
     if (operation == nullptr) continue;  // ended with another
@@ -231,6 +280,8 @@ void Background::PeerDown(OpContext& context, PeerIndex peer) {
       if (hints_.OnPeerDown(context, *hint, peer)) operations_.Erase(id);
     } else if (const auto* handed = std::get_if<HandoverRow>(operation)) {
       Settle(context, id, *handed, handed->OnPeerDown(peer));
+    } else if (const auto* dead = std::get_if<ReapRow>(operation)) {
+      Settle(context, id, *dead, dead->OnPeerDown(peer));
     }
   }
 }
@@ -248,6 +299,8 @@ void Background::Tick(OpContext& context) {
       if (hints_.OnTick(context, *hint)) operations_.Erase(id);
     } else if (const auto* handed = std::get_if<HandoverRow>(operation)) {
       Settle(context, id, *handed, handed->OnTick(context));
+    } else if (const auto* dead = std::get_if<ReapRow>(operation)) {
+      Settle(context, id, *dead, dead->OnTick(context));
     }
   }
 }
@@ -259,6 +312,7 @@ void Background::BeginStop() {
   operations_.EraseIf([](const Operation&) { return true; });
   exchanges_.clear();
   removing_ = 0;
+  reaper_.Relay();
 }
 
 void Background::Run(OpContext& context) {
@@ -269,6 +323,22 @@ void Background::Run(OpContext& context) {
   StartExchanges(context);
   StartTrees(context);
   StartHandover(context);
+  StartReaping(context);
+}
+
+void Background::StartReaping(OpContext& context) {
+  while (!operations_.full()) {
+    auto row = reaper_.NextRow(context);
+    if (!row) break;
+    const uint64_t op = operations_.NextId();
+    std::get<ReapRow>(operations_.Insert(*std::move(row))).Begin(context, op);
+  }
+  if (operations_.full()) return;
+  if (auto verb = reaper_.NextScan(context, topology_)) {
+    verb->id = operations_.NextId();
+    operations_.Insert(ReapScan());
+    context.effects.verbs.push_back(*std::move(verb));
+  }
 }
 
 void Background::StartHandover(OpContext& context) {

@@ -13,6 +13,7 @@
 #include "node/hint_delivery.h"
 #include "node/operation.h"
 #include "node/operation_table.h"
+#include "node/reaper.h"
 #include "node/served_op.h"
 #include "node/sync_exchange.h"
 #include "node/sync_row.h"
@@ -34,8 +35,12 @@ class Background {
   bool Filled() const { return anti_entropy_.Filled(); }
   bool Removing() const { return removing_ > 0; }
   bool HandedOver() const { return handover_.done() && removing_ == 0; }
-  // A record with this key was written here, as to an owner.
-  void NoteWrite(const std::string& key);
+  // Grows whenever something comes that is not ours.
+  uint64_t noted() const { return handover_.noted(); }
+  // A record with this key is about to be written here, as to an owner; and was. Both, since a scan
+  // between the two does not see it yet.
+  WrittenTo NoteWrite(const std::string& key);
+  void NoteWritten(WrittenTo to);
 
   // Whether an operation's id is one of these.
   static bool IsMine(uint64_t op) { return (op & kBase) != 0; }
@@ -66,13 +71,18 @@ class Background {
     return anti_entropy_.Start(now, partition);
   }
 
+  // Operations that carry records to others, and whether one of them lives still.
+  std::vector<uint64_t> Carriers();
+  bool Lives(uint64_t op) { return operations_.Find(op) != nullptr; }
+  Reaper& reaper() { return reaper_; }
+
   size_t in_flight() const { return operations_.size(); }
   const AntiEntropy& anti_entropy() const { return anti_entropy_; }
   const TreeBuild& trees() const { return trees_; }
 
  private:
   using Operation = std::variant<HintScan, HintRow, TreeStep, SyncExchange, SyncRow, ServedTree,
-                                 ServedSegment, HandoverScan, HandoverRow>;
+                                 ServedSegment, HandoverScan, HandoverRow, ReapScan, ReapRow>;
 
   static constexpr uint32_t kBase = uint32_t{1} << 31;
   static constexpr size_t kOperationsMax = 4096;
@@ -87,7 +97,10 @@ class Background {
   void Settle(OpContext& context, uint64_t id, const HandoverRow& row,
               HandoverRow::Progress progress);
 
+  void Settle(OpContext& context, uint64_t id, const ReapRow& row, ReapRow::Progress progress);
+
   void StartHints(OpContext& context);
+  void StartReaping(OpContext& context);
   void StartHandover(OpContext& context);
   void StartHandoverRow(OpContext& context, HandoverRow row);
   void StartTrees(OpContext& context);
@@ -101,6 +114,7 @@ class Background {
   AntiEntropy anti_entropy_;
   TreeBuild trees_;
   Handover handover_;
+  Reaper reaper_;
   size_t removing_ = 0;              // records on their way to being handed over
   std::vector<uint64_t> exchanges_;  // under way, by operation
   bool running_ = false;

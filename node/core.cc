@@ -11,6 +11,7 @@
 #include "ring/planner.h"
 #include "ring/token.h"
 #include "storage/key.h"
+#include "storage/record_codec.h"
 #include "wire/context_token.h"
 
 namespace eddy::node {
@@ -359,9 +360,10 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest r
     context.Send(from, wire::WriteReply{.op = request.op,
                                         .error = Error{Code::kBusy, "too many operations"}});
   } else {
-    if (request.hint_for.IsNone()) background.NoteWrite(request.key);
+    std::optional<WrittenTo> to;
+    if (request.hint_for.IsNone()) to = background.NoteWrite(request.key);
     const uint64_t op = operations_.NextId();
-    operations_.Insert(ServedWrite(context, op, from, std::move(request)));
+    operations_.Insert(ServedWrite(context, op, from, std::move(request), to));
   }
 }
 
@@ -428,6 +430,77 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::LeaseAns
   ConfirmLease(context.now);
 }
 
+// --- Forgetting the dead
+// -------------------------------------------------------------------------------------------------
+
+std::optional<uint64_t> Node::Core::QuietEpoch() const {
+  if (!membership.IsMember() || !topology.settled() || !hints.empty() || !background.HandedOver()) {
+    return std::nullopt;
+  }
+  return hints.noted() + background.noted() + topology.epoch();
+}
+
+void Node::Core::AnswerQuiet(OpContext& context, PeerIndex to, uint64_t id) {
+  const auto epoch = QuietEpoch();
+  if (to == kSelf) return background.reaper().OnQuietReply(kSelf, id, epoch);
+  context.Send(to,
+               wire::QuietReply{.op = id, .quiet = epoch.has_value(), .epoch = epoch.value_or(0)});
+}
+
+void Node::Core::PassFence(MonotonicTime now, PeerIndex asker, uint64_t id, uint64_t version) {
+  std::vector<uint64_t> under_way = operations_.Ids();
+  const std::vector<uint64_t> carriers = background.Carriers();
+  under_way.insert(under_way.end(), carriers.begin(), carriers.end());
+  fences_.Begin(now, asker, id, version, std::move(under_way));
+}
+
+void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::QuietRequest& request) {
+  const bool same = topology.settled() && topology.newest().version() == request.version;
+  if (!same) {
+    context.Send(from, wire::QuietReply{.op = request.op, .quiet = false});
+  } else if (request.fence) {
+    PassFence(context.now.monotonic, from, request.op, request.version);
+  } else {
+    AnswerQuiet(context, from, request.op);
+  }
+}
+
+void Node::Core::Handle(OpContext&, PeerIndex from, const wire::QuietReply& reply) {
+  background.reaper().OnQuietReply(from, reply.op,
+                                   reply.quiet ? std::optional(reply.epoch) : std::nullopt);
+}
+
+void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::FencePassed& passed) {
+  const auto asker = peers.Find(passed.asker);
+  if (!asker || !(*asker == kSelf || topology.IsMember(*asker))) {
+    return counters.Add(Count::kRefusedStranger);
+  }
+  fences_.Passed(context.now.monotonic, *asker, passed.op, from);
+}
+
+void Node::Core::Handle(OpContext& context, PeerIndex, wire::ReapRequest request) {
+  const auto record = storage::DecodeRecord(request.tombstone);
+  if (!storage::DecodeKey(request.key) || !record || !record->IsTombstone()) {
+    return counters.Add(Count::kRefusedMalformed);
+  }
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = kNobodyWaits,
+                         .key = std::move(request.key),
+                         .durability = storage::Durability::kOs,
+                         .action = storage::RemoveVerb{storage::RecordDigest(request.tombstone)}});
+}
+
+void Node::Core::TickReaping(OpContext& context) {
+  const auto begun = background.reaper().Tick(context, topology, QuietEpoch());
+  if (begun) PassFence(context.now.monotonic, kSelf, begun->id, begun->version);
+  const auto lives = [&](uint64_t op) {
+    return Background::IsMine(op) ? background.Lives(op) : operations_.Find(op) != nullptr;
+  };
+  for (const Fences::Answer& answer : fences_.Tick(context, topology, lives)) {
+    AnswerQuiet(context, answer.to, answer.id);
+  }
+}
+
 // --- Storage
 // -------------------------------------------------------------------------------------------------
 
@@ -474,6 +547,7 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
     } else if (auto* read = std::get_if<ServedRead>(operation)) {
       ended = read->OnStore(context, std::move(result));
     } else if (auto* write = std::get_if<ServedWrite>(operation)) {
+      if (write->to()) background.NoteWritten(*write->to());
       ended = write->OnStore(context, std::move(result));
     } else if (auto* witness = std::get_if<ServedLease>(operation)) {
       ended = witness->OnStore(context, result);
@@ -534,6 +608,7 @@ void Node::Core::Tick(Now now) {
   RenewLease(context);
   budget.Tick(now.monotonic);
   background.Run(context);
+  TickReaping(context);
   for (const auto& [member, witness] : witnesses_) {
     const bool due = !witness.granted && now.monotonic >= witness.announced_at + kAnnounceEvery;
     if (due && peers.Reachable(member)) AnnounceLease(context, member);

@@ -12,6 +12,7 @@
 #include "node/actor_lease.h"
 #include "node/background.h"
 #include "node/background_budget.h"
+#include "node/fences.h"
 #include "node/forward_op.h"
 #include "node/get_op.h"
 #include "node/gossiper.h"
@@ -96,6 +97,11 @@ class Node::Core {
   // What is about the cluster as a whole.
   void Handle(OpContext& context, PeerIndex from, const wire::LayoutBallot& ballot);
   void Handle(OpContext& context, PeerIndex from, const wire::LayoutVote& vote);
+  // What is about forgetting the dead.
+  void Handle(OpContext& context, PeerIndex from, const wire::QuietRequest& request);
+  void Handle(OpContext& context, PeerIndex from, const wire::QuietReply& reply);
+  void Handle(OpContext& context, PeerIndex from, const wire::FencePassed& passed);
+  void Handle(OpContext& context, PeerIndex from, wire::ReapRequest request);
   // What is about a partition as a whole.
   template <class Message>
   void Handle(OpContext& context, PeerIndex from, Message message) {
@@ -130,6 +136,13 @@ class Node::Core {
   // Tells how far this node has come with the layouts.
   void ReportProgress(OpContext& context);
 
+  // Nothing is kept here for others, and there is one layout; another number if that was not so
+  // meanwhile.
+  std::optional<uint64_t> QuietEpoch() const;
+  void AnswerQuiet(OpContext& context, PeerIndex to, uint64_t id);
+  void PassFence(MonotonicTime now, PeerIndex asker, uint64_t id, uint64_t version);
+  void TickReaping(OpContext& context);
+
   void RenewLease(OpContext& context);
   void AnnounceLease(OpContext& context, PeerIndex to);
   void AnnounceLeaseToAll(OpContext& context);
@@ -142,6 +155,7 @@ class Node::Core {
 
   OperationTable<Operation> operations_;
   RecentRequests recent_;
+  Fences fences_;
 
   // Our lease as the other members see it.
   std::map<PeerIndex, Witness> witnesses_;

@@ -50,9 +50,10 @@ enum class Count : uint8_t {
   kLayoutsForced,
   kLayoutsRefused,
   kHandedOver,
+  kReaped,
 };
 
-inline constexpr std::array<std::string_view, 41> kCountNames = {
+inline constexpr std::array<std::string_view, 42> kCountNames = {
     "gets",
     "puts",
     "deletes",
@@ -94,6 +95,7 @@ inline constexpr std::array<std::string_view, 41> kCountNames = {
     "layouts_forced",
     "layouts_refused",
     "handed_over",
+    "tombstones_reaped",
 };
 
 class NodeCounters {

@@ -125,8 +125,8 @@ void Handover::Relay(const Topology& topology, const std::vector<uint8_t>& count
   in_flight_ = 0;
 }
 
-void Handover::NoteWrite(uint32_t partition) {
-  if (partition >= foreign_.size() || !foreign_[partition]) return;
+void Handover::NoteForeign(uint32_t partition) {
+  ++notes_;
   if (!todo_.empty() && *todo_.begin() == partition) noted_ = true;
   todo_.insert(partition);
 }

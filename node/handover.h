@@ -80,8 +80,12 @@ class Handover {
   // The topology has changed, or the process has started: every partition is to be looked at that
   // this node does not own for each number of replicas.
   void Relay(const Topology& topology, const std::vector<uint8_t>& counts);
-  // A record of the partition was written here; it may not be ours.
-  void NoteWrite(uint32_t partition);
+  // Whether the partition is not ours for some number of replicas.
+  bool MayBeForeign(uint32_t partition) const {
+    return partition < foreign_.size() && foreign_[partition];
+  }
+  // A record of such a partition was written here that is not ours.
+  void NoteForeign(uint32_t partition);
 
   // The verb of the next scan, or the next row; nullopt: nothing now. Requires that nothing moves.
   std::optional<storage::StoreVerb> NextScan(OpContext& context);
@@ -89,6 +93,9 @@ class Handover {
                                      const BucketTable& buckets);
   void OnScanned(OpContext& context, storage::StoreResult result);
   void RowEnded(OpContext& context, bool gone);
+
+  // How often something came that is not ours.
+  uint64_t noted() const { return notes_; }
 
   // Nothing is held any more that others should hold.
   bool done() const { return todo_.empty() && !scanning_ && page_.empty() && in_flight_ == 0; }
@@ -115,6 +122,7 @@ class Handover {
   std::deque<Row> page_;
   size_t in_flight_ = 0;
   MonotonicTime not_before_;
+  uint64_t notes_ = 0;
 };
 
 }  // namespace eddy::node

@@ -19,7 +19,12 @@ class HintBook {
 
   // A row for this owner is about to be written, or was, or was found: both, since a scan between
   // the two does not see it yet.
-  void Note(NodeId owner) { ++notes_[owner]; }
+  void Note(NodeId owner) {
+    ++notes_[owner];
+    ++noted_;
+  }
+  // How often anybody was noted.
+  uint64_t noted() const { return noted_; }
   // A scan that began when the owner had been noted so often found no row: there is none, unless
   // some came since.
   void FoundNone(NodeId owner, uint64_t notes) {
@@ -29,6 +34,7 @@ class HintBook {
 
  private:
   std::map<NodeId, uint64_t> notes_;
+  uint64_t noted_ = 0;
 };
 
 }  // namespace eddy::node

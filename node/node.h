@@ -74,6 +74,9 @@ struct NodeOptions {
   BackgroundBudget::Options background;
   // How often each pair of owners compares each partition; zero: never.
   Duration anti_entropy_period = std::chrono::seconds(60);
+  // How long a deleted or expired key is seen to be dead before it is forgotten, when all members
+  // can be reached (node/reaper.h); zero: never.
+  Duration reap_after = std::chrono::hours(1);
   // How old a hash tree becomes before it is built anew; zero: any age.
   Duration tree_age_max = std::chrono::days(7);
 };

@@ -41,8 +41,8 @@ bool ServedRead::OnStore(OpContext& context, storage::StoreResult result) {
 }
 
 ServedWrite::ServedWrite(OpContext& context, uint64_t op, PeerIndex from,
-                         wire::WriteRequest request)
-    : from_(from), their_op_(request.op) {
+                         wire::WriteRequest request, std::optional<WrittenTo> to)
+    : from_(from), their_op_(request.op), to_(to) {
   context.counters.Add(Count::kReplicaWrites);
   storage::StoreVerb verb{.id = op,
                           .key = std::move(request.key),

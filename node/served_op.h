@@ -10,6 +10,12 @@
 
 namespace eddy::node {
 
+// Where a record goes that somebody takes us for an owner of.
+struct WrittenTo {
+  uint32_t partition = 0;
+  uint8_t n = 0;  // how many replicas its key has; 0: the partition is ours for any
+};
+
 class ServedRead {
  public:
   // `hint_owners`: for whom this replica may hold hints of the key.
@@ -26,12 +32,17 @@ class ServedRead {
 
 class ServedWrite {
  public:
-  ServedWrite(OpContext& context, uint64_t op, PeerIndex from, wire::WriteRequest request);
+  // `to`: none of a hint.
+  ServedWrite(OpContext& context, uint64_t op, PeerIndex from, wire::WriteRequest request,
+              std::optional<WrittenTo> to);
   bool OnStore(OpContext& context, storage::StoreResult result);
+
+  const std::optional<WrittenTo>& to() const { return to_; }
 
  private:
   PeerIndex from_;
   uint64_t their_op_;
+  std::optional<WrittenTo> to_;
 };
 
 class ServedLease {

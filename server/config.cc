@@ -207,7 +207,8 @@ std::vector<Section> SectionsOf(Config* config) {
                    &config->background_bytes_per_second),
         NumberField("foreground_p99_ms", 1, 60'000, &config->foreground_p99_max),
         NumberField("anti_entropy_seconds", 0, 30 * 24 * 3600, &config->anti_entropy_period),
-        NumberField("tree_age_hours", 0, 10 * 365 * 24, &config->tree_age_max)}},
+        NumberField("tree_age_hours", 0, 10 * 365 * 24, &config->tree_age_max),
+        NumberField("reap_minutes", 0, 10 * 365 * 24 * 60, &config->reap_after)}},
   };
 }
 

@@ -68,6 +68,7 @@ struct Config {
   std::chrono::milliseconds foreground_p99_max{50};
   std::chrono::seconds anti_entropy_period{60};  // zero: never
   std::chrono::hours tree_age_max{7 * 24};       // zero: any age
+  std::chrono::minutes reap_after{60};           // zero: never
 
   // [bucket_defaults], [bucket.NAME]
   node::BucketTable buckets;

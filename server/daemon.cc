@@ -114,6 +114,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
   options.background.foreground_p99_max = config_.foreground_p99_max;
   options.anti_entropy_period = config_.anti_entropy_period;
   options.tree_age_max = config_.tree_age_max;
+  options.reap_after = config_.reap_after;
   options.membership = {
       .cluster = config_.cluster,
       .founder = config_.seeds.empty() || config_.seeds.front().name == config_.name,

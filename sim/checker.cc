@@ -293,6 +293,19 @@ void Checker::Applied(NodeIndex at, uint64_t life, const AppliedWrite& applied) 
   operation.coordinators.push_back(coordinator);
 }
 
+void Checker::Reaped(std::string_view encoded_key, std::string_view tombstone) {
+  ++clock_;
+  // The record may come into being anew.
+  ++histories_;
+  const auto named = key_by_encoded_.find(encoded_key);
+  const auto record = storage::DecodeRecord(tombstone);
+  CHECK(named != key_by_encoded_.end() && record && record->IsTombstone());
+  Key& key = keys_[named->second];
+  if (!key.reapings.empty() && key.reapings.back().second == record->context()) return;
+  key.reapings.emplace_back(clock_, record->context());
+  key.reaped.Join(record->context());
+}
+
 // --- What clients are told
 
 void Checker::WriteDone(uint64_t number, Operation* operation, const wire::ClientReply& reply) {
@@ -467,8 +480,18 @@ void Checker::CheckLastWriter(uint64_t number, const Operation& operation,
 }
 
 void Checker::CheckNotBehind(uint64_t number, const Operation& operation,
-                             const wire::ClientReply& reply, const lattice::CausalContext& seen) {
+                             const wire::ClientReply& reply, const lattice::CausalContext& told) {
   const Key& key = keys_[operation.key.value];
+  for (const wire::ShownSibling& sibling : reply.siblings) {
+    for (const auto& [at, tombstone] : key.reapings) {
+      if (at < operation.at && tombstone.Covers(sibling.dot)) {
+        return Fail(fmt::format("{}: shows {} again, whose tombstone was reaped", Name(number),
+                                Describe(sibling.dot)));
+      }
+    }
+  }
+  lattice::CausalContext seen = told;
+  seen.Join(key.reaped);
   for (const Fact& fact : key.facts) {
     if (fact.at > operation.at) continue;
     const uint64_t strength = StrengthOf(operation.key, fact);

@@ -13,6 +13,9 @@
 //                                it. That is how an amnesiac replica would give itself away, and it
 //                                holds for every read, whatever R and W, and for writes that were
 //                                never acknowledged, too.
+//   What was reaped stays gone. A read that began after a tombstone was reaped shows nothing that
+//                                the tombstone had seen. (It need not have seen it either: nobody
+//                                remembers.)
 //   Siblings are concurrent.     No sibling shown was seen by the writer of another one shown.
 //   Reads do not go back.        What a client was told with s owners durably behind it (of the W
 //                                of a write or delete, the R of a read) is part of every later read
@@ -90,6 +93,8 @@ class Checker {
   void Ended(uint64_t operation);
 
   void Applied(NodeIndex at, uint64_t life, const AppliedWrite& write);
+  // Nobody needs this tombstone any more: from now on what it says is gone without a word.
+  void Reaped(std::string_view key, std::string_view tombstone);
   // Nobody holds a hint any more, and nothing that could make one is under way: from now on what
   // stand-ins acknowledged is with the owners.
   void HintsDelivered() { hints_delivered_ = true; }
@@ -173,6 +178,9 @@ class Checker {
     std::vector<uint64_t> reads_since;  // Operation::at of the reads under way
     // Deletes that took whatever their coordinator held: when, and what that was.
     std::vector<std::pair<uint64_t, lattice::CausalContext>> sweeps;
+    // What was reaped: when, and together.
+    std::vector<std::pair<uint64_t, lattice::CausalContext>> reapings;
+    lattice::CausalContext reaped;
   };
 
   struct DotHash {

@@ -32,11 +32,12 @@ using std::chrono::seconds;
 
 // How long the end may take once faults have stopped: for processes to start and find each other
 // and for the last operations to end; for the hints to reach their owners; for each key to become
-// equal; for that to be noticed; and for what is left to expire.
+// equal; for that to be noticed; for the tombstones to go; and for what is left to end.
 constexpr Duration kHealMax = seconds(90);
 constexpr Duration kDeliverMax = seconds(30);
 constexpr Duration kConvergeMax = seconds(60);
 constexpr Duration kProveMax = seconds(60);
+constexpr Duration kReapMax = seconds(60);
 constexpr Duration kDrainMax = seconds(10);
 constexpr Duration kPhasePeriod = milliseconds(10);
 // How often, until then, somebody looks for nodes that were sent away.
@@ -120,6 +121,7 @@ class Cluster final : public NetworkListener,
   void SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) override;
   void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) override;
   void Applied(NodeIndex at, const AppliedWrite& write) override;
+  void Reaped(NodeIndex at, std::string_view key, std::string_view tombstone) override;
   void Learnt(NodeIndex at, const ring::LayoutHistory& layouts) override;
   void Stopped(NodeIndex at, bool clean) override;
 
@@ -145,6 +147,7 @@ class Cluster final : public NetworkListener,
     kDelivering,
     kConverging,
     kProving,
+    kReaping,
     kDraining,
     kOver
   };
@@ -170,6 +173,7 @@ class Cluster final : public NetworkListener,
   bool IsEverywhere(KeyIndex key);
   bool Converged(KeyIndex key);
   bool AllProvenEqual() const;
+  bool AllReaped() const;
   bool Drained() const;
 
   World world_;
@@ -370,6 +374,14 @@ void Cluster::Applied(NodeIndex at, const AppliedWrite& write) {
   checker_.Applied(at, nodes_[at.value]->life(), write);
 }
 
+void Cluster::Reaped(NodeIndex at, std::string_view key, std::string_view tombstone) {
+  if (world_.trace.told()) {
+    world_.trace.Tell(world_.now, "n{} drops {}, {}", at.value, storage::DecodeKey(key)->key,
+                      DescribeRecord(tombstone));
+  }
+  checker_.Reaped(key, tombstone);
+}
+
 void Cluster::Learnt(NodeIndex at, const ring::LayoutHistory& layouts) {
   uint64_t& newest_before = newest_known_[at.value];
   if (newest_before < layouts.newest().version()) checker_.HistoryMayBegin();
@@ -488,9 +500,9 @@ bool Cluster::Leave(NodeIndex node) {
   const auto staying = std::ranges::count_if(
       newest->members(), [](const ring::Member& member) { return !member.leaving; });
   // One that is ordered and not yet decided counts as well.
-  const auto ordered =
-      std::ranges::count_if(nodes_, [](const auto& other) { return other->HasOrders(); });
-  if (staying - ordered <= 3) return false;
+  size_t ordered = 0;
+  for (const auto& other : nodes_) ordered += other->orders();
+  if (static_cast<size_t>(staying) <= 3 + ordered) return false;
   for (uint32_t tries = 0; tries < plan_.nodes; ++tries) {
     SimNode& asked = *nodes_[random_.Below(plan_.nodes)];
     if (!asked.ready() || asked.stopping()) continue;
@@ -559,7 +571,10 @@ void Cluster::OnPhase() {
       ConvergeNext();
       break;
     case Phase::kProving:
-      if (AllProvenEqual()) EnterPhase(Phase::kDraining, kDrainMax);
+      if (AllProvenEqual()) EnterPhase(Phase::kReaping, kReapMax);
+      break;
+    case Phase::kReaping:
+      if (AllReaped()) EnterPhase(Phase::kDraining, kDrainMax);
       break;
     case Phase::kDraining:
       if (Drained()) EnterPhase(Phase::kOver, Duration{});
@@ -569,12 +584,13 @@ void Cluster::OnPhase() {
   }
   if (phase_ == Phase::kOver) return;
   if (world_.now > phase_ends_by_) {
-    static constexpr std::array<std::string_view, 6> kUnfinished = {
+    static constexpr std::array<std::string_view, 7> kUnfinished = {
         "",
         "the cluster did not heal",
         "hints were left undelivered",
         "the replicas did not converge",
         "equal replicas were not found equal",
+        "tombstones were left behind",
         "operations were left in flight"};
     return checker_.Fail(
         fmt::format("faults have stopped, and {}", kUnfinished[static_cast<size_t>(phase_)]));
@@ -622,7 +638,7 @@ void Cluster::ConvergeNext() {
       converged_at_ = world_.now;
       const bool compares = plan_.node.anti_entropy_period > Duration{};
       return compares ? EnterPhase(Phase::kProving, kProveMax)
-                      : EnterPhase(Phase::kDraining, kDrainMax);
+                      : EnterPhase(Phase::kReaping, kReapMax);
     }
     if (workload_->FinalReadDone() && Converged(converging_)) {
       ++converging_.value;
@@ -658,6 +674,11 @@ bool Cluster::AllProvenEqual() const {
     const auto since = node->EqualSince();
     return since && *since >= converged_at_;
   });
+}
+
+bool Cluster::AllReaped() const {
+  return plan_.node.reap_after == Duration{} ||
+         std::ranges::none_of(nodes_, [](const auto& node) { return node->HoldsTombstones(); });
 }
 
 bool Cluster::Drained() const {

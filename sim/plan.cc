@@ -168,6 +168,11 @@ Plan DrawPlan(const PlanOptions& options) {
   }
   plan.buckets = DrawBuckets(&random);
   plan.network = DrawNetwork(&random);
+  // A fence rests on the order of messages, which connections keep and packets do not.
+  plan.node.reap_after = Duration{};
+  if (plan.network.ordered && random.Chance(1, 2)) {
+    plan.node.reap_after = DrawLength(&random, milliseconds(100), seconds(5));
+  }
   plan.disk = DrawDisk(&random);
   plan.workload = DrawWorkload(&random);
   if (options.operations_per_second) {
@@ -191,6 +196,9 @@ std::string DescribePlan(const Plan& plan) {
   if (plan.node.anti_entropy_period > Duration{}) {
     text += fmt::format("anti-entropy each {} ms{}\n", ms(plan.node.anti_entropy_period),
                         plan.converge_unread ? ", and no read at the end" : "");
+  }
+  if (plan.node.reap_after > Duration{}) {
+    text += fmt::format("the dead are reaped after {} ms\n", ms(plan.node.reap_after));
   }
   for (const BucketPlan& bucket : plan.buckets) {
     const node::BucketProperties& has = bucket.properties;

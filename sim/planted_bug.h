@@ -42,6 +42,8 @@ enum class PlantedBug : uint8_t {
   kHandoverKeeps,     // what was handed over is not let go
   kHandoverUnheard,   // what was to be handed over is let go unheard
   kGossipMute,        // nothing of gossip leaves a node
+  kReapUnasked,       // members say that they keep nothing for others, whatever they keep
+  kReapNever,         // what is reaped stays
   kCount
 };
 
@@ -75,6 +77,8 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "layouts-forgotten",
                         "handover-keeps",
                         "handover-unheard",
-                        "gossip-mute"};
+                        "gossip-mute",
+                        "reap-unasked",
+                        "reap-never"};
 
 }  // namespace eddy::sim

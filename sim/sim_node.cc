@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
+#include "node/operation.h"
 #include "storage/hint_key.h"
 #include "storage/identity.h"
 #include "storage/record_codec.h"
@@ -223,6 +224,22 @@ bool SimNode::HoldsHints() {
   return any;
 }
 
+bool SimNode::HoldsTombstones() {
+  bool any = false;
+  const auto look = [&] {
+    return engine_.Scan(storage::Space::kData, {}, {},
+                        [&](std::string_view key, std::string_view stored) {
+                          std::string record(stored);
+                          CHECK(storage::UnsealRecord(key, &record).has_value());
+                          any = storage::DecodeRecord(record)->IsTombstone();
+                          return !any;
+                        });
+  };
+  // Failures that were planned for others.
+  while (!look()) any = false;
+  return any;
+}
+
 std::optional<VirtualTime> SimNode::EqualSince() const {
   const auto since = running() ? node_->equal_since() : std::nullopt;
   if (!since) return std::nullopt;
@@ -295,13 +312,19 @@ void SimNode::Perform() {
   node_->TakeEffects(&effects_);
   for (node::Send& send : effects_.sends) {
     if (!PlantInSend(send.to, &send.message)) continue;
+    if (const auto* reap = std::get_if<wire::ReapRequest>(&send.message)) {
+      setting_.listener->Reaped(setting_.index, reap->key, reap->tombstone);
+    }
     setting_.listener->Sent(setting_.index, send.to, std::move(send.message));
   }
   for (gossip::SendPacket& packet : effects_.packets) {
     if (setting_.bug == PlantedBug::kGossipMute) continue;
     setting_.listener->SentDatagram(setting_.index, packet.to, std::move(packet.bytes));
   }
-  for (storage::StoreVerb& verb : effects_.verbs) TakeVerb(std::move(verb));
+  for (storage::StoreVerb& verb : effects_.verbs) {
+    TellReaped(verb);
+    TakeVerb(std::move(verb));
+  }
   for (node::ClientAnswer& answer : effects_.answers) {
     if (!PlantInAnswer(answer.ticket, &answer.reply)) continue;
     setting_.listener->Answered(setting_.index, answer.ticket, std::move(answer.reply));
@@ -318,6 +341,15 @@ void SimNode::ArmTick() {
 }
 
 // --- The store
+
+// Where a key has but one owner nothing is sent.
+void SimNode::TellReaped(const storage::StoreVerb& verb) {
+  const auto* remove = std::get_if<storage::RemoveVerb>(&verb.action);
+  if (remove == nullptr || verb.id != node::kNobodyWaits) return;
+  const std::string record = RecordOf(verb.key);
+  if (storage::RecordDigest(record) != remove->digest) return;
+  setting_.listener->Reaped(setting_.index, verb.key, record);
+}
 
 void SimNode::TakeVerb(storage::StoreVerb verb) {
   verbs_.push_back(std::move(verb));
@@ -522,6 +554,9 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
         return false;
       }
       return true;
+    case PlantedBug::kReapNever:
+      return !std::holds_alternative<storage::RemoveVerb>(verb->action) ||
+             verb->id != node::kNobodyWaits;
     case PlantedBug::kHandoverKeeps:
       if (!std::holds_alternative<storage::RemoveVerb>(verb->action) || verb->hint_owner) {
         return true;
@@ -558,6 +593,12 @@ bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
       (std::holds_alternative<wire::GossipPacket>(*message) ||
        std::holds_alternative<wire::GossipState>(*message))) {
     return false;
+  }
+  if (setting_.bug == PlantedBug::kReapUnasked) {
+    if (auto* reply = std::get_if<wire::QuietReply>(message)) {
+      reply->quiet = true;
+      reply->epoch = 1;
+    }
   }
   if (setting_.bug == PlantedBug::kNoSync && std::holds_alternative<wire::TreeRequest>(*message)) {
     return false;

@@ -45,6 +45,8 @@ class SimNodeListener {
   virtual void SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) = 0;
   virtual void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) = 0;
   virtual void Applied(NodeIndex at, const AppliedWrite& write) = 0;
+  // A tombstone is dropped for ever.
+  virtual void Reaped(NodeIndex at, std::string_view key, std::string_view tombstone) = 0;
   // What the process knows of the layouts has changed.
   virtual void Learnt(NodeIndex at, const ring::LayoutHistory& layouts) = 0;
   // A clean stop has ended, or was given up.
@@ -99,7 +101,7 @@ class SimNode {
   // The process has found that the other one is well.
   bool Believes(NodeId other) const;
   // Changes of the cluster wait here.
-  bool HasOrders() const { return running() && !node_->orders().empty(); }
+  size_t orders() const { return running() ? node_->orders().size() : 0; }
   [[nodiscard]] bool Order(const ring::LayoutChange& change);
 
   // The process. All require running(); Submit also that the process is not stopping.
@@ -115,6 +117,7 @@ class SimNode {
   std::string RecordOf(const std::string& key);
 
   bool HoldsHints();
+  bool HoldsTombstones();
   // Since when, in the world's time, this node has known all it shares to be equal; see
   // Node::equal_since.
   std::optional<VirtualTime> EqualSince() const;
@@ -131,6 +134,7 @@ class SimNode {
   void Stop();  // whatever it ended by: the process is no more
   void Perform();
   void ArmTick();
+  void TellReaped(const storage::StoreVerb& verb);
   void TakeVerb(storage::StoreVerb verb);
   void StoreTurn();
   void Execute(storage::StoreVerb verb, storage::Tier tier);

@@ -108,6 +108,14 @@ void Trace::Mix(const wire::PeerMessage& message) {
           hash_ = Chain<1>(hash_, {kind}, body.bytes);
         } else if constexpr (std::is_same_v<Body, wire::GossipState>) {
           hash_ = Chain<2>(hash_, {kind, body.answers}, body.bytes);
+        } else if constexpr (std::is_same_v<Body, wire::QuietRequest>) {
+          hash_ = Chain<4>(hash_, {kind, body.op, body.version, body.fence});
+        } else if constexpr (std::is_same_v<Body, wire::QuietReply>) {
+          hash_ = Chain<4>(hash_, {kind, body.op, body.quiet, body.epoch});
+        } else if constexpr (std::is_same_v<Body, wire::FencePassed>) {
+          hash_ = Chain<3>(hash_, {kind, body.op, body.asker.low});
+        } else if constexpr (std::is_same_v<Body, wire::ReapRequest>) {
+          hash_ = Chain<1>(Hash64(body.key, hash_), {kind}, body.tombstone);
         } else {
           static_assert(std::is_same_v<Body, wire::LeaseAnswer>);
           hash_ = Chain<3>(hash_, {kind, body.op, body.granted});
@@ -219,6 +227,15 @@ std::string Describe(const wire::PeerMessage& message) {
                              body.granted ? "yes" : "no");
         } else if constexpr (std::is_same_v<Body, wire::GossipPacket>) {
           return fmt::format("gossip, {} bytes", body.bytes.size());
+        } else if constexpr (std::is_same_v<Body, wire::QuietRequest>) {
+          return fmt::format("{} {} by layout {}", body.fence ? "fence" : "are you quiet?", body.op,
+                             body.version);
+        } else if constexpr (std::is_same_v<Body, wire::QuietReply>) {
+          return fmt::format("{} {}", body.quiet ? "quiet" : "not quiet", body.op);
+        } else if constexpr (std::is_same_v<Body, wire::FencePassed>) {
+          return fmt::format("fence {} of n{} passed", body.op, body.asker.low - 1);
+        } else if constexpr (std::is_same_v<Body, wire::ReapRequest>) {
+          return fmt::format("reap {} {}", DescribeKey(body.key), DescribeRecord(body.tombstone));
         } else if constexpr (std::is_same_v<Body, wire::GossipState>) {
           return fmt::format("gossip state{}, {} bytes", body.answers ? " in answer" : "",
                              body.bytes.size());

@@ -46,6 +46,7 @@ Status CheckGossip(std::string_view bytes, size_t bytes_max) {
   if (bytes.size() <= bytes_max) return {};
   return Fail(Code::kTooLarge, "gossip is larger than a message between nodes can be");
 }
+Status CheckBody(const ReapRequest& reap) { return CheckRecord(reap.key, reap.tombstone); }
 Status CheckBody(const GossipPacket& packet) {
   return CheckGossip(packet.bytes, kGossipPacketBytesMax);
 }
@@ -148,6 +149,21 @@ Offset<flat::GossipPacket> ToBody(FlatBufferBuilder* builder, const GossipPacket
 Offset<flat::GossipState> ToBody(FlatBufferBuilder* builder, const GossipState& state) {
   const auto bytes = ToBytesAlways(builder, state.bytes);
   return flat::CreateGossipState(*builder, state.answers, bytes);
+}
+Offset<flat::QuietRequest> ToBody(FlatBufferBuilder* builder, const QuietRequest& request) {
+  return flat::CreateQuietRequest(*builder, request.version, request.fence);
+}
+Offset<flat::QuietReply> ToBody(FlatBufferBuilder* builder, const QuietReply& reply) {
+  return flat::CreateQuietReply(*builder, reply.quiet, reply.epoch);
+}
+Offset<flat::FencePassed> ToBody(FlatBufferBuilder* builder, const FencePassed& passed) {
+  const flat::Id asker = ToId(passed.asker);
+  return flat::CreateFencePassed(*builder, &asker);
+}
+Offset<flat::ReapRequest> ToBody(FlatBufferBuilder* builder, const ReapRequest& reap) {
+  const auto key = ToBytesAlways(builder, reap.key);
+  const auto tombstone = ToBytesAlways(builder, reap.tombstone);
+  return flat::CreateReapRequest(*builder, key, tombstone);
 }
 Offset<flat::LayoutBallot> ToBody(FlatBufferBuilder* builder, const LayoutBallot& ballot) {
   const auto value = ToBytes(builder, ballot.value);
@@ -314,6 +330,22 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::GossipState& flat) {
   if (state.empty() || state.size() > kGossipStateBytesMax) return Malformed("gossip state");
   return GossipState{.op = op, .answers = flat.answers(), .bytes = std::string(state)};
 }
+Result<PeerMessage> FromBody(uint64_t op, const flat::QuietRequest& flat) {
+  return QuietRequest{.op = op, .version = flat.version(), .fence = flat.fence()};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::QuietReply& flat) {
+  return QuietReply{.op = op, .quiet = flat.quiet(), .epoch = flat.epoch()};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::FencePassed& flat) {
+  if (flat.asker() == nullptr) return Malformed("fence");
+  return FencePassed{.op = op, .asker = FromId<NodeId>(flat.asker())};
+}
+Result<PeerMessage> FromBody(uint64_t op, const flat::ReapRequest& flat) {
+  const std::string_view key = FromBytes(flat.key());
+  const std::string_view tombstone = FromBytes(flat.tombstone());
+  if (!IsRecordKey(key) || tombstone.empty()) return Malformed("reap request");
+  return ReapRequest{.op = op, .key = std::string(key), .tombstone = std::string(tombstone)};
+}
 Ballot FromBallot(uint64_t round, const flat::Id* proposer) {
   return Ballot{.round = round, .proposer = FromId<NodeId>(proposer)};
 }
@@ -399,6 +431,14 @@ Result<PeerMessage> DecodePeerMessage(std::string_view payload) {
       return FromBody(op, *message.body_as_GossipPacket());
     case flat::PeerBody::GossipState:
       return FromBody(op, *message.body_as_GossipState());
+    case flat::PeerBody::QuietRequest:
+      return FromBody(op, *message.body_as_QuietRequest());
+    case flat::PeerBody::QuietReply:
+      return FromBody(op, *message.body_as_QuietReply());
+    case flat::PeerBody::FencePassed:
+      return FromBody(op, *message.body_as_FencePassed());
+    case flat::PeerBody::ReapRequest:
+      return FromBody(op, *message.body_as_ReapRequest());
     case flat::PeerBody::NONE:
       break;
   }

@@ -227,9 +227,46 @@ struct GossipState {
 };
 inline constexpr size_t kGossipStateBytesMax = size_t{2} << 20;
 
-using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
-                                 ForwardReply, LeaseAnnouncement, LeaseAnswer, TreeRequest,
-                                 TreeReply, SegmentRequest, SegmentReply, JoinRequest, JoinReply,
-                                 LayoutNews, LayoutBallot, LayoutVote, GossipPacket, GossipState>;
+// "Do you go by this layout alone, and keep nothing that is for others?" With `fence`: answer when
+// all that was under way has ended here and has arrived everywhere (node/fences.h). `op` grows with
+// every question of the sender's.
+struct QuietRequest {
+  uint64_t op = 0;
+  uint64_t version = 0;
+  bool fence = false;
+
+  friend bool operator==(const QuietRequest&, const QuietRequest&) = default;
+};
+
+struct QuietReply {
+  uint64_t op = 0;
+  bool quiet = false;
+  uint64_t epoch = 0;  // another one if it was not quiet meanwhile
+
+  friend bool operator==(const QuietReply&, const QuietReply&) = default;
+};
+
+// "What I had under way when `asker` asked for the fence `op` has ended."
+struct FencePassed {
+  uint64_t op = 0;
+  NodeId asker;
+
+  friend bool operator==(const FencePassed&, const FencePassed&) = default;
+};
+
+// "Forget this tombstone, if you hold just that": nobody needs it any more. There is no reply.
+struct ReapRequest {
+  uint64_t op = 0;
+  std::string key;
+  std::string tombstone;  // a record
+
+  friend bool operator==(const ReapRequest&, const ReapRequest&) = default;
+};
+
+using PeerMessage =
+    std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
+                 LeaseAnnouncement, LeaseAnswer, TreeRequest, TreeReply, SegmentRequest,
+                 SegmentReply, JoinRequest, JoinReply, LayoutNews, LayoutBallot, LayoutVote,
+                 GossipPacket, GossipState, QuietRequest, QuietReply, FencePassed, ReapRequest>;
 
 }  // namespace eddy::wire

@@ -70,6 +70,7 @@ bytes_per_second = "8MiB"
 foreground_p99_ms = 20
 anti_entropy_seconds = 0
 tree_age_hours = 24
+reap_minutes = 5
 
 [bucket_defaults]
 n = 5
@@ -116,6 +117,7 @@ w = 1
   EXPECT_EQ(config.foreground_p99_max, std::chrono::milliseconds(20));
   EXPECT_EQ(config.anti_entropy_period, std::chrono::seconds(0));
   EXPECT_EQ(config.tree_age_max, std::chrono::hours(24));
+  EXPECT_EQ(config.reap_after, std::chrono::minutes(5));
 
   EXPECT_EQ(config.buckets.Find("any").n, 5);
   const node::BucketProperties& carts = config.buckets.Find("carts");

@@ -47,7 +47,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{PlantedBug::kTreeSameAlways, 25}, Planted{PlantedBug::kSegmentForgets, 30},
         Planted{PlantedBug::kSyncedAtOnce, 200}, Planted{PlantedBug::kLayoutsForgotten, 210},
         Planted{PlantedBug::kHandoverKeeps, 65}, Planted{PlantedBug::kHandoverUnheard, 15},
-        Planted{PlantedBug::kGossipMute, 5}),
+        Planted{PlantedBug::kGossipMute, 5}, Planted{PlantedBug::kReapUnasked, 900},
+        Planted{PlantedBug::kReapNever, 20}),
     [](const auto& planted) {
       std::string name(kPlantedBugNames[static_cast<size_t>(planted.param.bug)]);
       std::erase(name, '-');
@@ -56,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(PlantedBugs, NoneIsLeftOut) {
   // The list above has every bug that there is.
-  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 30u);
+  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 32u);
 }
 
 }  // namespace

@@ -273,6 +273,14 @@ PeerMessage MakePeerMessage(Random* random, size_t index) {
       return GossipPacket{op, MakeBytes(random, 1, kGossipPacketBytesMax)};
     case 18:
       return GossipState{op, random->Chance(1, 2), MakeBytes(random, 1, 3000)};
+    case 19:
+      return QuietRequest{op, MakeNumber(random), random->Chance(1, 2)};
+    case 20:
+      return QuietReply{op, random->Chance(1, 2), MakeNumber(random)};
+    case 21:
+      return FencePassed{op, random->NextId<NodeId>()};
+    case 22:
+      return ReapRequest{op, MakeBytes(random, 1, 300), MakeBytes(random, 1, 300)};
     default: {
       CHECK(index == 11);
       SegmentReply reply{op, MakeOptionalError(random), {}, MakeBytes(random, 0, 500)};

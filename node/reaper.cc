@@ -1,0 +1,294 @@
+#include "node/reaper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lattice/record.h"
+#include "ring/partition.h"
+#include "storage/key.h"
+#include "storage/record_codec.h"
+
+namespace eddy::node {
+
+using Progress = ReapRow::Progress;
+
+ReapRow::ReapRow(std::string key, std::string tombstone, std::vector<PeerIndex> owners)
+    : key_(std::move(key)),
+      tombstone_(std::move(tombstone)),
+      digest_(storage::RecordDigest(tombstone_)),
+      owners_(std::move(owners)),
+      steps_(owners_.size(), Step::kJoining) {}
+
+void ReapRow::Begin(OpContext& context, uint64_t op) {
+  give_up_at_ = context.now.monotonic + kRowMax;
+  for (const PeerIndex owner : owners_) {
+    // Synced, whatever the bucket says: a crash must not bring back what came before it.
+    if (owner == kSelf) {
+      context.effects.verbs.push_back(
+          storage::StoreVerb{.id = op, .key = key_, .action = storage::JoinVerb{tombstone_}});
+    } else {
+      context.Send(
+          owner, wire::WriteRequest{.op = op,
+                                    .key = key_,
+                                    .record = tombstone_,
+                                    .durability = static_cast<uint8_t>(storage::Durability::kSync),
+                                    .budget = kRowMax});
+    }
+  }
+}
+
+Progress ReapRow::OnWriteReply(OpContext& context, uint64_t op, PeerIndex from,
+                               const wire::WriteReply& reply) {
+  const auto owner = static_cast<size_t>(std::ranges::find(owners_, from) - owners_.begin());
+  if (owner == owners_.size() || steps_[owner] != Step::kJoining) return Progress::kUnderWay;
+  if (reply.error) return Progress::kFailed;
+  steps_[owner] = Step::kReading;
+  context.Send(from,
+               wire::ReadRequest{
+                   .op = op, .key = key_, .have = digest_, .budget = kRowMax, .as_owner = true});
+  return Progress::kUnderWay;
+}
+
+Progress ReapRow::OnReadReply(PeerIndex from, const wire::ReadReply& reply) {
+  const auto owner = static_cast<size_t>(std::ranges::find(owners_, from) - owners_.begin());
+  if (owner == owners_.size() || steps_[owner] != Step::kReading) return Progress::kUnderWay;
+  // Another record is one with something alive in it.
+  return reply.same && !reply.error ? Holds(owner) : Progress::kFailed;
+}
+
+Progress ReapRow::OnStore(OpContext& context, uint64_t op, const storage::StoreResult& result) {
+  const auto self = static_cast<size_t>(std::ranges::find(owners_, kSelf) - owners_.begin());
+  if (!result.record) return Progress::kFailed;
+  if (steps_[self] == Step::kJoining) {
+    steps_[self] = Step::kReading;
+    context.effects.verbs.push_back(
+        storage::StoreVerb{.id = op, .key = key_, .action = storage::ReadVerb{}});
+    return Progress::kUnderWay;
+  }
+  return storage::RecordDigest(*result.record) == digest_ ? Holds(self) : Progress::kFailed;
+}
+
+Progress ReapRow::Holds(size_t owner) {
+  steps_[owner] = Step::kLevel;
+  const bool all = std::ranges::all_of(steps_, [](Step step) { return step == Step::kLevel; });
+  return all ? Progress::kLevel : Progress::kUnderWay;
+}
+
+Progress ReapRow::OnPeerDown(PeerIndex down) const {
+  return std::ranges::find(owners_, down) != owners_.end() ? Progress::kFailed
+                                                           : Progress::kUnderWay;
+}
+
+Progress ReapRow::OnTick(OpContext& context) const {
+  return context.now.monotonic >= give_up_at_ ? Progress::kFailed : Progress::kUnderWay;
+}
+
+// --- What is dead
+
+namespace {
+
+// What stands for a record that has nothing alive in it since `dead_since` at least; nullopt: it
+// has. Clocks differ, so what has only just expired is alive.
+std::optional<std::string> TombstoneOf(std::string_view encoded, WallTime dead_since) {
+  const auto record = storage::DecodeRecord(encoded);
+  if (!record || record->empty()) return std::nullopt;
+  for (const lattice::Sibling& sibling : record->siblings()) {
+    if (!sibling.ExpiredAt(dead_since)) return std::nullopt;
+  }
+  lattice::Record tombstone = *record;
+  tombstone.Delete(record->context());
+  return storage::EncodeRecord(tombstone);
+}
+
+uint64_t NoteOf(std::string_view key, std::string_view tombstone) {
+  return Hash64(tombstone, Hash64(key));
+}
+
+}  // namespace
+
+void Reaper::Relay() {
+  GiveUp();
+  found_.clear();
+  levelling_ = 0;
+  passing_ = false;
+  outdated_ = scanning_;
+}
+
+bool Reaper::MayBegin(const OpContext& context, const Topology& topology,
+                      std::optional<uint64_t> epoch) const {
+  return epoch && std::ranges::all_of(topology.others(), [&](PeerIndex other) {
+           return context.peers.Reachable(other);
+         });
+}
+
+std::optional<storage::StoreVerb> Reaper::NextScan(OpContext& context, const Topology& topology) {
+  if (after_ == Duration{} || step_ != Step::kReading || scanning_ || !topology.settled() ||
+      context.now.monotonic < pass_at_) {
+    return std::nullopt;
+  }
+  if (!std::exchange(passing_, true)) {
+    partition_ = 0;
+    from_.clear();
+  }
+  if (!context.budget.Take(context.now.monotonic, kPageBytes)) return std::nullopt;
+  const auto tokens = ring::TokensOf(ring::PartitionId{partition_}, partition_bits_);
+  if (from_.empty()) from_ = storage::FirstKeyOf(tokens.first.value);
+  scanning_ = true;
+  return storage::StoreVerb{
+      .id = 0,
+      .key = from_,
+      .action = storage::ScanVerb{.end = storage::FirstKeyAfter(tokens.last.value),
+                                  .rows_max = kPageRows,
+                                  .bytes_max = kPageBytes}};
+}
+
+void Reaper::OnScanned(OpContext& context, const Topology& topology, const BucketTable& buckets,
+                       storage::StoreResult result) {
+  scanning_ = false;
+  size_t used = 0;
+  if (std::exchange(outdated_, false)) return context.budget.Return(kPageBytes, used);
+  const WallTime dead_since =
+      context.now.wall - std::chrono::duration_cast<std::chrono::milliseconds>(after_);
+  for (storage::ScannedRow& row : result.rows) {
+    used += row.key.size() + row.bytes;
+    const auto key = storage::DecodeKey(row.key);
+    if (!key || !row.record) continue;
+    auto tombstone = TombstoneOf(*row.record, dead_since);
+    if (!tombstone) continue;
+    std::vector<PeerIndex> owners =
+        topology.Owners(ring::PartitionId{partition_}, buckets.Find(key->bucket).n);
+    if (std::ranges::find(owners, kSelf) == owners.end()) continue;
+    const auto before = std::ranges::count_if(owners, [&](PeerIndex owner) {
+      return context.peers.IdOf(owner) < context.peers.IdOf(kSelf);
+    });
+    const uint64_t note = NoteOf(row.key, *tombstone);
+    const auto known = std::ranges::lower_bound(noted_, note, {}, &Note::of);
+    const bool seen = known != noted_.end() && known->of == note;
+    // It stays noted, since this may come to nothing.
+    if (noting_.size() < kNotedMax) noting_.push_back({note, seen ? known->passes + 1 : 1});
+    if (!seen || known->passes <= before) continue;
+    found_.push_back({std::move(row.key), *std::move(tombstone), std::move(owners)});
+  }
+  context.budget.Return(kPageBytes, std::min(used, kPageBytes));
+  from_ = std::move(result.next);
+  if (from_.empty()) ++partition_;
+  if (partition_ == ring::PartitionCount(partition_bits_)) EndPass(context.now.monotonic);
+  if (found_.size() >= kBatchMax || (!passing_ && !found_.empty())) step_ = Step::kLevelling;
+}
+
+void Reaper::EndPass(MonotonicTime now) {
+  passing_ = false;
+  pass_at_ = now + after_;
+  noted_ = std::exchange(noting_, {});
+  std::ranges::sort(noted_, {}, &Note::of);
+}
+
+// --- The rounds
+
+std::optional<ReapRow> Reaper::NextRow(OpContext& context) {
+  if (step_ != Step::kLevelling || found_.empty() || levelling_ == kRowsMax) return std::nullopt;
+  Row& row = found_.front();
+  if (!context.budget.Take(context.now.monotonic, row.key.size() + row.tombstone.size())) {
+    return std::nullopt;
+  }
+  ReapRow next(std::move(row.key), std::move(row.tombstone), std::move(row.owners));
+  found_.pop_front();
+  ++levelling_;
+  return next;
+}
+
+void Reaper::RowEnded(const ReapRow& row, bool level) {
+  --levelling_;
+  if (level) level_.push_back({row.key(), row.tombstone(), row.owners()});
+}
+
+void Reaper::OnPeerDown(PeerIndex peer) {
+  if ((step_ == Step::kAsking || step_ == Step::kFencing) && epochs_.contains(peer)) GiveUp();
+}
+
+void Reaper::OnQuietReply(PeerIndex from, uint64_t id, std::optional<uint64_t> epoch) {
+  if (id != round_ || (step_ != Step::kAsking && step_ != Step::kFencing)) return;
+  const auto asked = epochs_.find(from);
+  if (asked == epochs_.end()) return;
+  asked->second = epoch;
+  const bool changed = step_ == Step::kFencing && epoch && *epoch != epochs_before_[from];
+  refused_ |= !epoch || changed;
+}
+
+void Reaper::BeginRound(OpContext& context, const Topology& topology, Step step) {
+  step_ = step;
+  const int64_t wall = context.now.wall.time_since_epoch().count();
+  round_ = std::max(round_ + 1, static_cast<uint64_t>(std::max<int64_t>(wall, 1)));
+  give_up_at_ = context.now.monotonic + kRoundMax;
+  refused_ = false;
+  epochs_.clear();
+  epochs_[kSelf];
+  for (const PeerIndex other : topology.others()) {
+    epochs_[other];
+    context.Send(other, wire::QuietRequest{.op = round_,
+                                           .version = topology.newest().version(),
+                                           .fence = step == Step::kFencing});
+  }
+}
+
+std::optional<Reaper::Begun> Reaper::Tick(OpContext& context, const Topology& topology,
+                                          std::optional<uint64_t> epoch) {
+  if (step_ == Step::kReading) return std::nullopt;
+  if (!MayBegin(context, topology, epoch)) {
+    GiveUp();
+    return std::nullopt;
+  }
+  if (step_ == Step::kLevelling) {
+    if (!found_.empty() || levelling_ > 0) return std::nullopt;
+    if (level_.empty()) {
+      step_ = Step::kReading;
+      return std::nullopt;
+    }
+    BeginRound(context, topology, Step::kAsking);
+    OnQuietReply(kSelf, round_, epoch);
+    return std::nullopt;
+  }
+  if (refused_ || context.now.monotonic >= give_up_at_) {
+    GiveUp();
+    return std::nullopt;
+  }
+  const bool all =
+      std::ranges::all_of(epochs_, [](const auto& said) { return said.second.has_value(); });
+  if (!all) return std::nullopt;
+  if (step_ == Step::kFencing) {
+    Remove(context);
+    return std::nullopt;
+  }
+  epochs_before_.clear();
+  for (const auto& [member, said] : epochs_) epochs_before_[member] = *said;
+  BeginRound(context, topology, Step::kFencing);
+  return Begun{round_, topology.newest().version()};
+}
+
+void Reaper::Remove(OpContext& context) {
+  for (const Row& row : level_) {
+    context.counters.Add(Count::kReaped);
+    for (const PeerIndex owner : row.owners) {
+      if (owner == kSelf) {
+        context.effects.verbs.push_back(storage::StoreVerb{
+            .id = kNobodyWaits,
+            .key = row.key,
+            .durability = storage::Durability::kOs,
+            .action = storage::RemoveVerb{storage::RecordDigest(row.tombstone)}});
+      } else {
+        context.Send(owner, wire::ReapRequest{.key = row.key, .tombstone = row.tombstone});
+      }
+    }
+  }
+  level_.clear();
+  step_ = Step::kReading;
+}
+
+// Whatever was found is found again in the next pass.
+void Reaper::GiveUp() {
+  level_.clear();
+  found_.clear();
+  if (levelling_ == 0) step_ = Step::kReading;
+}
+
+}  // namespace eddy::node
