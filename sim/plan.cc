@@ -182,6 +182,9 @@ Plan DrawPlan(const PlanOptions& options) {
   if (random.Chance(1, 2)) plan.clock_skew_max = milliseconds(random.Between(1, 60'000));
   plan.codec = random.Chance(1, 16);
   DrawMembership(&random, &plan);
+  for (size_t kind = 0; kind < kFaults; ++kind) {
+    if (options.without[kind]) plan.faults.every[kind].reset();
+  }
   return plan;
 }
 

@@ -131,6 +131,7 @@ struct PlanOptions {
   uint64_t seed = 1;
   std::optional<uint32_t> nodes;
   std::optional<uint32_t> operations_per_second;
+  std::array<bool, kFaults> without{};  // kinds of faults that are left out
 };
 
 inline constexpr uint32_t kNodesMax = 9;

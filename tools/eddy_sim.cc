@@ -1,19 +1,26 @@
 // eddy-sim: lives through simulated clusters, one a seed, and says whether every promise was kept.
-// The same seed gives the same run on every machine; --trace tells its story.
+// The same seed gives the same run on every machine; --trace tells its story, and --minimize makes
+// it shorter.
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "sim/cluster.h"
+#include "sim/minimize.h"
 
 namespace eddy::sim {
 namespace {
@@ -30,6 +37,10 @@ struct Options {
   std::optional<uint32_t> nodes;
   std::optional<uint32_t> rate;
   std::string plant;
+  std::vector<std::string> without;
+  uint64_t minutes = 0;
+  unsigned jobs = 0;  // 0: one a core
+  bool minimize = false;
   bool trace = false;
   bool json = false;
 
@@ -44,6 +55,10 @@ RunOptions RunOptionsOf(const Options& options, uint64_t seed) {
   run.plan =
       PlanOptions{.seed = seed, .nodes = options.nodes, .operations_per_second = options.rate};
   run.length = std::chrono::seconds(options.seconds);
+  for (size_t kind = 0; kind < kFaults; ++kind) {
+    run.plan.without[kind] =
+        std::ranges::find(options.without, kFaultNames[kind]) != options.without.end();
+  }
   for (size_t bug = 0; bug < kPlantedBugNames.size(); ++bug) {
     if (kPlantedBugNames[bug] == options.plant) run.bug = static_cast<PlantedBug>(bug);
   }
@@ -104,12 +119,41 @@ void PrintSummary(const Report& report, double simulated_seconds) {
   fmt::print("{}\n", faults == 0 ? " none" : "");
 }
 
-std::string Reproduction(const Options& options, uint64_t seed) {
-  std::string command = fmt::format("eddy-sim --seed {} --seconds {}", seed, options.seconds);
-  if (options.nodes) command += fmt::format(" --nodes {}", *options.nodes);
-  if (options.rate) command += fmt::format(" --rate {}", *options.rate);
-  if (!options.plant.empty()) command += fmt::format(" --plant {}", options.plant);
+std::string Reproduction(const RunOptions& run) {
+  std::string command =
+      fmt::format("eddy-sim --seed {} --seconds {}", run.plan.seed,
+                  std::chrono::duration_cast<std::chrono::seconds>(run.length).count());
+  if (run.plan.nodes) command += fmt::format(" --nodes {}", *run.plan.nodes);
+  if (run.plan.operations_per_second) {
+    command += fmt::format(" --rate {}", *run.plan.operations_per_second);
+  }
+  std::string without;
+  for (size_t kind = 0; kind < kFaults; ++kind) {
+    if (!run.plan.without[kind]) continue;
+    without += fmt::format("{}{}", without.empty() ? "" : ",", kFaultNames[kind]);
+  }
+  if (!without.empty()) command += " --without " + without;
+  if (run.bug != PlantedBug::kNone) {
+    command += fmt::format(" --plant {}", kPlantedBugNames[static_cast<size_t>(run.bug)]);
+  }
   return command + " --trace";
+}
+
+// What is broken, and how to see it again, in a smaller run if that is asked for.
+void PrintBroken(const Options& options, const RunOptions& run, const Report& report) {
+  fmt::print("BROKEN in seed {}: {}\nsee it again: {}\n", report.seed, report.violation,
+             Reproduction(run));
+  if (!options.minimize) return;
+  const bool show = isatty(STDERR_FILENO) != 0;
+  const Minimized found = Minimize(run, [&](const Minimized& smaller) {
+    if (show) {
+      fmt::print(stderr, "\r{} runs, {} events left ", smaller.runs, smaller.report.events);
+    }
+  });
+  if (show) fmt::print(stderr, "\n");
+  fmt::print("after {} runs, with {} of {} events: {}\nsee it again: {}\n", found.runs,
+             found.report.events, report.events, found.report.violation,
+             Reproduction(found.options));
 }
 
 int RunOne(const Options& options) {
@@ -125,9 +169,7 @@ int RunOne(const Options& options) {
     fmt::print("{}\n", json.dump());
   } else {
     PrintSummary(report, seconds);
-    if (!report.violation.empty()) {
-      fmt::print("BROKEN: {}\nsee it again: {}\n", report.violation, Reproduction(options, seed));
-    }
+    if (!report.violation.empty()) PrintBroken(options, RunOptionsOf(options, seed), report);
     fmt::print("trace hash {}\n", HashText(report.trace_hash));
   }
   return report.violation.empty() ? kKept : kBroken;
@@ -138,15 +180,38 @@ int RunMany(const Options& options) {
   const bool show = !options.json && isatty(STDERR_FILENO) != 0;
   if (!options.json) fmt::print("seeds {} to {}\n", options.first, options.last);
   std::optional<Report> broken;
-  for (uint64_t seed = options.first; seed <= options.last && !broken; ++seed) {
-    const Report report = RunWorld(RunOptionsOf(options, seed));
-    totals.Add(report);
-    if (!report.violation.empty()) broken = report;
-    if (show) {
-      fmt::print(stderr, "\r{} of {} seeds, {:.0f} simulated seconds, {} operations ", totals.runs,
-                 options.last - options.first + 1, totals.simulated_seconds, totals.sum.operations);
+  // Worlds share nothing, so each core lives through its own.
+  const auto over = std::chrono::steady_clock::now() + std::chrono::minutes(options.minutes);
+  std::mutex mutex;  // of all that follows
+  uint64_t next = options.first;
+  const auto work = [&] {
+    for (;;) {
+      uint64_t seed = 0;
+      {
+        const std::lock_guard lock(mutex);
+        const bool late = options.minutes > 0 && std::chrono::steady_clock::now() >= over;
+        if (broken || late || next > options.last) return;
+        seed = next++;
+      }
+      const Report report = RunWorld(RunOptionsOf(options, seed));
+      const std::lock_guard lock(mutex);
+      totals.Add(report);
+      // The least one counts, whichever was found first.
+      if (!report.violation.empty() && (!broken || seed < broken->seed)) broken = report;
+      if (show) {
+        fmt::print(stderr, "\r{}{} seeds, {:.1f} simulated hours, {} operations ", totals.runs,
+                   options.minutes > 0 ? std::string()
+                                       : fmt::format(" of {}", options.last - options.first + 1),
+                   totals.simulated_seconds / 3600, totals.sum.operations);
+      }
     }
-  }
+  };
+  const unsigned jobs =
+      options.jobs > 0 ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::thread> workers;
+  for (unsigned job = 1; job < jobs; ++job) workers.emplace_back(work);
+  work();
+  for (std::thread& worker : workers) worker.join();
   if (show) fmt::print(stderr, "\n");
   if (options.json) {
     nlohmann::ordered_json json = {{"first_seed", options.first}, {"runs", totals.runs}};
@@ -157,8 +222,7 @@ int RunMany(const Options& options) {
   } else {
     PrintSummary(totals.sum, totals.simulated_seconds);
     if (broken) {
-      fmt::print("BROKEN in seed {}: {}\nsee it again: {}\n", broken->seed, broken->violation,
-                 Reproduction(options, broken->seed));
+      PrintBroken(options, RunOptionsOf(options, broken->seed), *broken);
     } else {
       fmt::print("{} seeds, every promise kept\n", totals.runs);
     }
@@ -183,6 +247,17 @@ int Main(int argc, char** argv) {
       "Exit codes: 0 every promise kept, 1 one broken, 2 the command line is wrong.");
   app.add_option("--seed", options.seed, "Run this seed; prints its trace hash last");
   app.add_option("--seeds", options.seeds, "Run seeds A..B (default 1..2000)")->excludes("--seed");
+  app.add_option("--minutes", options.minutes,
+                 "Run seed after seed for so many minutes, from the first of --seeds on")
+      ->excludes("--seed")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{100'000}));
+  app.add_option("--jobs", options.jobs, "Seeds at a time (default: one a core)")
+      ->check(CLI::Range(1u, 1024u));
+  app.add_flag("--minimize", options.minimize,
+               "Take away what a broken promise does not need, and say how to see the rest");
+  app.add_option("--without", options.without, "Kinds of faults to leave out: A,B,..")
+      ->delimiter(',')
+      ->check(CLI::IsMember(std::vector<std::string>(kFaultNames.begin(), kFaultNames.end())));
   app.add_option("--seconds", options.seconds, "Simulated seconds with faults, for each seed")
       ->capture_default_str()
       ->check(CLI::Range(uint64_t{1}, uint64_t{100'000}));
@@ -204,6 +279,7 @@ int Main(int argc, char** argv) {
     fmt::print(stderr, "--seeds takes a range such as 1..1000, not '{}'\n", options.seeds);
     return kUsage;
   }
+  if (options.minutes > 0 && options.seeds.empty()) options.last = UINT64_MAX;
   return options.seed ? RunOne(options) : RunMany(options);
 }
 
