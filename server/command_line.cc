@@ -16,20 +16,22 @@ namespace eddy::server {
 namespace {
 
 constexpr std::string_view kFooter =
-    R"(Flags go over the configuration file. Without seeds the node is a cluster of one.
+    R"(Flags go over environment variables, and those over the configuration file. Each key of the file
+has a variable: EDDY_, its section and its name in capitals, such as EDDY_STORAGE_DURABILITY; the
+file's name may be in EDDY_CONFIG. Without seeds the node is a cluster of one.
 
 Exit codes:
   0  stopped cleanly (or --help, --version, a good --check-config)
   1  stopped by an error, or before everything was on disk
-  2  wrong command line or configuration
+  2  wrong command line, environment or configuration file
   3  a door could not be opened: its port is in use, or its address is not this machine's
   4  the data directory cannot be used: another cluster's or node's, a newer format, in use
 )";
 
 // What was given; nothing where a flag was left out.
 struct Flags {
-  std::optional<std::string> config_file, name, host, zone, data_dir, cluster, seeds, durability,
-      memory_limit, engine, pid_file, log_format, replaces;
+  std::optional<std::string> config_file, name, host, listen, zone, data_dir, cluster, seeds,
+      durability, memory_limit, engine, pid_file, log_format, replaces;
   std::optional<uint16_t> native, peer, resp, http;
   bool check = false;
 };
@@ -37,7 +39,9 @@ struct Flags {
 void Define(CLI::App* app, Flags* flags) {
   app->add_option("--config", flags->config_file, "Configuration file (TOML)");
   app->add_option("--name", flags->name, "This node's name, no other member's");
-  app->add_option("--host", flags->host, "Where the doors are opened (default: the seed's host)");
+  app->add_option("--host", flags->host, "Where others reach this node (default: the seed's host)");
+  app->add_option("--listen", flags->listen,
+                  "The address at which doors are opened, such as 0.0.0.0 (default: the host)");
   app->add_option("--zone", flags->zone, "What it fails together with (seeds name their own)");
   app->add_option("--data-dir", flags->data_dir, "Where the data is (default: eddy-data)");
   app->add_option("--cluster", flags->cluster, "The cluster's name (default: eddy)");
@@ -70,6 +74,7 @@ void Override(const std::optional<T>& given, U* target) {
 void Apply(const Flags& flags, Config* config, std::vector<ConfigError>* errors) {
   Override(flags.name, &config->name);
   Override(flags.host, &config->host);
+  Override(flags.listen, &config->listen);
   Override(flags.zone, &config->zone);
   Override(flags.data_dir, &config->data_dir);
   Override(flags.cluster, &config->cluster);
@@ -132,14 +137,24 @@ void ReadFile(const std::string& path, Config* config, std::vector<ConfigError>*
   std::ostringstream bytes;
   bytes << file.rdbuf();
   if (!file) {
-    errors->push_back({"--config", fmt::format("cannot read '{}': does it exist, and may this "
-                                               "user read it?",
-                                               path)});
+    errors->push_back({"", fmt::format("cannot read '{}': does it exist, and may this "
+                                       "user read it?",
+                                       path)});
     return;
   }
   for (ConfigError& error : ReadConfig(bytes.view(), path, config)) {
     errors->push_back(std::move(error));
   }
+}
+
+// The file that is to be read: --config's, or the environment's.
+std::optional<std::string> FileOf(const Flags& flags, std::span<const std::string> environment) {
+  if (flags.config_file) return flags.config_file;
+  const std::string prefix = fmt::format("{}=", kConfigVariable);
+  for (const std::string& variable : environment) {
+    if (variable.starts_with(prefix) && variable != prefix) return variable.substr(prefix.size());
+  }
+  return std::nullopt;
 }
 
 // What CLI11 says of a wrong command line, with the nearest flag where it knows none.
@@ -165,7 +180,8 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error, int argc,
 
 }  // namespace
 
-CommandLine ReadCommandLine(int argc, const char* const* argv) {
+CommandLine ReadCommandLine(int argc, const char* const* argv,
+                            std::span<const std::string> environment) {
   CommandLine line;
   Flags flags;
   CLI::App app("eddyd: one node of an Eddy cluster, a replicated key-value store", "eddyd");
@@ -184,7 +200,10 @@ CommandLine ReadCommandLine(int argc, const char* const* argv) {
   }
 
   std::vector<ConfigError> errors;
-  if (flags.config_file) ReadFile(*flags.config_file, &line.config, &errors);
+  if (const auto path = FileOf(flags, environment)) ReadFile(*path, &line.config, &errors);
+  for (ConfigError& error : ReadEnvironment(environment, &line.config)) {
+    errors.push_back(std::move(error));
+  }
   Apply(flags, &line.config, &errors);
   if (errors.empty()) errors = CompleteConfig(&line.config);
   line.check_only = flags.check;

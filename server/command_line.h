@@ -1,8 +1,9 @@
-// eddyd's command line: flags, which go over the configuration file.
+// eddyd's command line: flags, which go over the environment, which goes over the configuration file.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace eddy::server {
 enum class ExitCode : int {
   kOk = 0,
   kFailed = 1,         // stopped by an error, or before everything was on disk
-  kConfig = 2,         // command line or configuration file
+  kConfig = 2,         // command line, environment or configuration file
   kDoor = 3,           // a door cannot be opened: its port is in use, or its address is not ours
   kDataDirectory = 4,  // of another cluster or node, of a newer format, in use, or unreadable
 };
@@ -27,7 +28,9 @@ struct CommandLine {
   std::string text;
 };
 
-// Reads the flags and the file that --config names. Errors come back as `exit` and `text`.
-CommandLine ReadCommandLine(int argc, const char* const* argv);
+// Reads the flags, the environment ("NAME=value") and the file that --config or EDDY_CONFIG names.
+// Errors come back as `exit` and `text`.
+CommandLine ReadCommandLine(int argc, const char* const* argv,
+                            std::span<const std::string> environment);
 
 }  // namespace eddy::server

@@ -1,11 +1,12 @@
-// What a node is told at its start: a TOML file, and command line flags over it. A plain value,
-// constant once it is complete. Every mistake of a file is reported at once, each with its line and
+// What a node is told at its start: a TOML file, environment variables over it, and command line
+// flags over both. A plain value, constant once it is complete. Every mistake of a file is reported at once, each with its line and
 // column, so a file is put right in one go.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,13 +34,14 @@ struct Config {
   // [node]
   std::string name;  // required with seeds; "n1" without
   std::string zone;  // as the seed has it, if the node is one of its own seeds
-  std::string host;  // where the doors are opened; the seed's host where not given
+  std::string host;  // where others reach it; the seed's host where not given
   uint32_t weight = 100;
   std::string replaces;  // the member, lost for ever, in whose place the node comes; empty: none
   std::string data_dir = "eddy-data";
   std::string pid_file;  // empty: none is written
 
   // [doors]; 0: not opened
+  std::string listen;  // the address at which they are opened; the host where not given
   // The seed's port where not given; 7401 for a node that is no seed; closed without seeds.
   std::optional<uint16_t> peer;
   uint16_t native = 7400;
@@ -75,7 +77,7 @@ struct Config {
 };
 
 struct ConfigError {
-  std::string where;  // "eddy.toml:3:1", "--seeds", or empty
+  std::string where;  // "eddy.toml:3:1", "EDDY_SEEDS", "--seeds", or empty
   std::string text;
 
   friend bool operator==(const ConfigError&, const ConfigError&) = default;
@@ -88,7 +90,17 @@ std::string FormatErrors(const std::vector<ConfigError>& errors);
 [[nodiscard]] std::vector<ConfigError> ReadConfig(std::string_view toml, std::string_view file,
                                                   Config* config);
 
-// Fills in what follows from the rest (name, host, peer port), and checks what no single key can
+// The variable that names the configuration file where --config does not.
+inline constexpr std::string_view kConfigVariable = "EDDY_CONFIG";
+
+// Reads each variable that begins with EDDY_ over what `config` holds. Its name is the key's with its
+// section, in capitals: EDDY_CLUSTER, EDDY_STORAGE_DURABILITY, EDDY_BUCKET_DEFAULTS_N; and
+// EDDY_BUCKET_carts_N, since buckets' names have both cases. One without a value counts as not set.
+// `environment` holds "NAME=value".
+[[nodiscard]] std::vector<ConfigError> ReadEnvironment(std::span<const std::string> environment,
+                                                       Config* config);
+
+// Fills in what follows from the rest (name, host, listen, peer port), and checks what no single key can
 // tell: that seeds differ, and that the doors of one host do.
 [[nodiscard]] std::vector<ConfigError> CompleteConfig(Config* config);
 

@@ -138,7 +138,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
       LogLevel::kInfo,
       fmt::format("{} started: node {} of cluster '{}', data in {}, doors on {}: native {}, peer "
                   "{}, resp {}, http {}",
-                  kSoftware, config_.name, config_.cluster, config_.data_dir, config_.host,
+                  kSoftware, config_.name, config_.cluster, config_.data_dir, config_.listen,
                   config_.native, *config_.peer, config_.resp, config_.http));
   return std::nullopt;
 }
@@ -159,7 +159,7 @@ std::optional<Daemon::Problem> Daemon::OpenEngine() {
 
 std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
   // The seeds that come after this one in the list, then those that dial it first.
-  PeerOptions peers{.hello = hello, .host = config_.host, .port = *config_.peer};
+  PeerOptions peers{.hello = hello, .host = config_.listen, .port = *config_.peer};
   const auto own = std::ranges::find(config_.seeds, config_.name, &Seed::name);
   if (own != config_.seeds.end()) {
     peers.seeds.assign(std::next(own), config_.seeds.end());
@@ -173,7 +173,7 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
       &loop_, std::move(peers), static_cast<PeerHandler*>(this), log_, random_.Fork());
   if (auto ok = transport_->Listen(); !ok) return Problem{ExitCode::kDoor, ok.error().text};
   gossip_ = std::make_unique<GossipDoor>(
-      &loop_, gossip::Address{config_.host, *config_.peer},
+      &loop_, gossip::Address{config_.listen, *config_.peer},
       [this](const gossip::Address& from, std::string_view bytes) {
         node_->ReceivePacket(now(), from, bytes);
       },
@@ -186,7 +186,7 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
   if (auto problem = OpenDoor(
           {.door = "native",
            .flag = "--native-port",
-           .host = config_.host,
+           .host = config_.listen,
            .port = config_.native,
            .connections_max = config_.connections_max,
            .hello_max = kHelloMax,
@@ -197,7 +197,7 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
   if (auto problem = OpenDoor(
           {.door = "http",
            .flag = "--http-port",
-           .host = config_.host,
+           .host = config_.listen,
            .port = config_.http,
            .connections_max = config_.connections_max,
            .full_reply = HttpReply(503, "text/plain", "too many clients\n", false, false)},
@@ -206,7 +206,7 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
   }
   return OpenDoor({.door = "resp",
                    .flag = "--resp-port",
-                   .host = config_.host,
+                   .host = config_.listen,
                    .port = config_.resp,
                    .connections_max = config_.connections_max,
                    .full_reply = "-ERR max number of clients reached\r\n"},

@@ -30,7 +30,7 @@ Status GossipDoor::Open() {
   sockaddr_storage address{};
   if (!AddressToListenAt(at_.host, at_.port, &address)) {
     return Fail(Code::kIo, fmt::format("the gossip door cannot be opened: the host '{}' has no "
-                                       "address; choose another with --host",
+                                       "address; choose another with --host or --listen",
                                        at_.host));
   }
   socket_ = new uv_udp_t;

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "server/command_line.h"
 #include "server/daemon.h"
@@ -11,7 +13,11 @@ int main(int argc, char** argv) {
   using eddy::server::ExitCode;
   using eddy::server::LineLog;
   using eddy::server::LogFormat;
-  eddy::server::CommandLine line = eddy::server::ReadCommandLine(argc, argv);
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.emplace_back(*variable);
+  }
+  eddy::server::CommandLine line = eddy::server::ReadCommandLine(argc, argv, environment);
   if (line.exit) {
     fputs(line.text.c_str(), *line.exit == ExitCode::kOk ? stdout : stderr);
     return static_cast<int>(*line.exit);

@@ -32,7 +32,7 @@ std::string Explain(const ListenerOptions& options, int failed) {
     advice = fmt::format("the port is in use: stop whoever has it, or choose another with {}",
                          options.flag);
   } else if (failed == UV_EADDRNOTAVAIL) {
-    advice = "the address is not one of this machine's: choose another with --host";
+    advice = "the address is not one of this machine's: choose another with --host or --listen";
   } else if (failed == UV_EACCES) {
     advice = fmt::format("this user may not open that port: choose one above 1023 with {}",
                          options.flag);
@@ -72,7 +72,7 @@ Status TcpListener::Listen() {
   sockaddr_storage address{};
   if (!AddressToListenAt(options_.host, options_.port, &address)) {
     return Fail(Code::kIo, fmt::format("the {} door cannot be opened: the host '{}' has no "
-                                       "address; choose another with --host",
+                                       "address; choose another with --host or --listen",
                                        options_.door, options_.host));
   }
   socket_ = new uv_tcp_t;

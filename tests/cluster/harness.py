@@ -57,6 +57,11 @@ def wait_until(condition, what, seconds=END_SECONDS):
         time.sleep(0.02)  # poll
 
 
+def daemon_environment(**settings):
+    """The environment for an eddyd, in which EDDY_ variables are settings: those of the tests are not for it."""
+    return {**{name: text for name, text in os.environ.items() if not name.startswith("EDDY_")}, **settings}
+
+
 class Node:
     """One eddyd: its address, its files, and its process while it runs."""
 
@@ -170,7 +175,8 @@ class Cluster:
 
     def spawn(self, *flags, log):
         with open(log, "ab") as file:
-            process = subprocess.Popen([EDDYD, *flags], stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            process = subprocess.Popen([EDDYD, *flags], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                                       env=daemon_environment())
         self.processes.append(process)
         return process
 

@@ -10,7 +10,7 @@ import unittest
 import urllib.request
 
 import harness
-from harness import EDDYD, HTTP, NATIVE, OK, PEER, REFUSED, RESP, Cluster
+from harness import EDDYD, HTTP, NATIVE, OK, PEER, REFUSED, RESP, Cluster, daemon_environment
 
 
 def log_texts(node):
@@ -23,8 +23,9 @@ class StartStopTest(unittest.TestCase):
         self.addCleanup(cluster.close)
         return cluster
 
-    def run_eddyd(self, *flags):
-        return subprocess.run([EDDYD, *flags], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, text=True)
+    def run_eddyd(self, *flags, environment=None):
+        return subprocess.run([EDDYD, *flags], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, text=True,
+                              env=daemon_environment(**(environment or {})))
 
     def one_node(self):
         cluster = self.start(nodes=1)
@@ -32,6 +33,14 @@ class StartStopTest(unittest.TestCase):
 
     def other_address(self, cluster):
         return cluster.network + ".99"
+
+    def test_settings_come_from_the_environment_and_an_unknown_one_is_refused(self):
+        ended = self.run_eddyd("--check-config", environment={"EDDY_DOORS_NATIVE": "7379"})
+        self.assertEqual(ended.returncode, harness.BAD_CONFIG)
+        self.assertIn("have the same port 7379", ended.stderr)
+        ended = self.run_eddyd(environment={"EDDY_STORAGE_DURABILTY": "os"})
+        self.assertEqual(ended.returncode, harness.BAD_CONFIG)
+        self.assertIn("did you mean EDDY_STORAGE_DURABILITY?", ended.stderr)
 
     def test_a_second_daemon_on_the_same_directory_is_refused(self):
         cluster, node = self.one_node()

@@ -1,13 +1,17 @@
 // What a node is told at its start: the good, and every mistake with the place where it stands.
 #include "server/config.h"
 
+#include <cctype>
+#include <set>
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "server/command_line.h"
+#include "server/config_fields.h"
 #include "tests/storage/temp_dir.h"
 
 namespace eddy::server {
@@ -43,6 +47,7 @@ data_dir = "/var/lib/eddy"
 pid_file = "/run/eddyd.pid"
 
 [doors]
+listen = "::"
 native = 1
 peer = 2
 resp = 0
@@ -98,6 +103,7 @@ w = 1
   EXPECT_EQ(config.host, "fd00::2");
   EXPECT_EQ(config.data_dir, "/var/lib/eddy");
   EXPECT_EQ(config.pid_file, "/run/eddyd.pid");
+  EXPECT_EQ(config.listen, "::");
   EXPECT_EQ(config.native, 1);
   EXPECT_EQ(config.peer, 2);
   EXPECT_EQ(config.resp, 0);
@@ -308,9 +314,190 @@ TEST(Config, ReadsSizesWithTheirUnit) {
   }
 }
 
-CommandLine Flags(std::vector<const char*> flags) {
+// The errors of an environment, as they are printed.
+std::vector<std::string> ErrorsOfEnvironment(const std::vector<std::string>& variables,
+                                             Config* config) {
+  std::vector<std::string> lines;
+  for (const ConfigError& error : ReadEnvironment(variables, config)) {
+    lines.push_back(error.where + ": " + error.text);
+  }
+  return lines;
+}
+std::vector<std::string> ErrorsOfEnvironment(const std::vector<std::string>& variables) {
+  Config config;
+  return ErrorsOfEnvironment(variables, &config);
+}
+
+TEST(Environment, ReadsEverySettingThatAFileCanHold) {
+  Config config;
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_CLUSTER=orders",
+                                   "EDDY_SEEDS=n1@n1:7401/z1,n2@n2:7401/z2",
+                                   "EDDY_AUTO_JOIN=false",
+                                   "EDDY_PARTITIONS=64",
+                                   "EDDY_NODE_NAME=n2",
+                                   "EDDY_NODE_ZONE=z2",
+                                   "EDDY_NODE_HOST=box",
+                                   "EDDY_NODE_DATA_DIR=/d",
+                                   "EDDY_NODE_PID_FILE=/p",
+                                   "EDDY_NODE_REPLACES=n9",
+                                   "EDDY_NODE_WEIGHT=50",
+                                   "EDDY_DOORS_LISTEN=0.0.0.0",
+                                   "EDDY_DOORS_NATIVE=1",
+                                   "EDDY_DOORS_PEER=2",
+                                   "EDDY_DOORS_RESP=3",
+                                   "EDDY_DOORS_HTTP=0",
+                                   "EDDY_STORAGE_ENGINE=memory",
+                                   "EDDY_STORAGE_DURABILITY=os",
+                                   "EDDY_STORAGE_MEMORY_LIMIT=64MiB",
+                                   "EDDY_LOG_LEVEL=debug",
+                                   "EDDY_LOG_FORMAT=json",
+                                   "EDDY_LIMITS_VALUE_BYTES_MAX=4096",
+                                   "EDDY_LIMITS_DEADLINE_MS=500",
+                                   "EDDY_LIMITS_DEADLINE_MAX_MS=5000",
+                                   "EDDY_LIMITS_CONNECTIONS_MAX=10",
+                                   "EDDY_LIMITS_PIPELINE_MAX=20",
+                                   "EDDY_LIMITS_OPERATIONS_MAX=30",
+                                   "EDDY_BACKGROUND_BYTES_PER_SECOND=8MiB",
+                                   "EDDY_BACKGROUND_FOREGROUND_P99_MS=20",
+                                   "EDDY_BACKGROUND_ANTI_ENTROPY_SECONDS=0",
+                                   "EDDY_BACKGROUND_TREE_AGE_HOURS=24"},
+                                  &config),
+              IsEmpty());
+  EXPECT_THAT(CompleteConfig(&config), IsEmpty());
+  EXPECT_EQ(config.cluster, "orders");
+  EXPECT_THAT(config.seeds,
+              ElementsAre(Seed{"n1", "n1", 7401, "z1"}, Seed{"n2", "n2", 7401, "z2"}));
+  EXPECT_FALSE(config.auto_join);
+  EXPECT_EQ(config.partition_bits, 6u);
+  EXPECT_EQ(config.name, "n2");
+  EXPECT_EQ(config.zone, "z2");
+  EXPECT_EQ(config.host, "box");
+  EXPECT_EQ(config.data_dir, "/d");
+  EXPECT_EQ(config.pid_file, "/p");
+  EXPECT_EQ(config.replaces, "n9");
+  EXPECT_EQ(config.weight, 50u);
+  EXPECT_EQ(config.listen, "0.0.0.0");
+  EXPECT_EQ(config.native, 1);
+  EXPECT_EQ(config.peer, 2);
+  EXPECT_EQ(config.resp, 3);
+  EXPECT_EQ(config.http, 0);
+  EXPECT_EQ(config.engine, EngineKind::kMemory);
+  EXPECT_EQ(config.durability, storage::Durability::kOs);
+  EXPECT_EQ(config.memory_limit_bytes, uint64_t{64} << 20);
+  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.log_format, LogFormat::kJson);
+  EXPECT_EQ(config.value_bytes_max, 4096u);
+  EXPECT_EQ(config.deadline, std::chrono::milliseconds(500));
+  EXPECT_EQ(config.deadline_max, std::chrono::seconds(5));
+  EXPECT_EQ(config.connections_max, 10u);
+  EXPECT_EQ(config.pipeline_max, 20u);
+  EXPECT_EQ(config.operations_max, 30u);
+  EXPECT_EQ(config.background_bytes_per_second, uint64_t{8} << 20);
+  EXPECT_EQ(config.foreground_p99_max, std::chrono::milliseconds(20));
+  EXPECT_EQ(config.anti_entropy_period, std::chrono::seconds(0));
+  EXPECT_EQ(config.tree_age_max, std::chrono::hours(24));
+}
+
+TEST(Environment, HasAVariableForEachSettingAndNoTwoOfOneName) {
+  Config config;
+  std::set<std::string> names;
+  for (const Section& section : SectionsOf(&config)) {
+    for (const Field& field : section.fields) {
+      std::string name =
+          fmt::format("EDDY_{}{}{}", section.name, section.name.empty() ? "" : "_", field.key);
+      for (char& c : name) c = static_cast<char>(std::toupper(c));
+      EXPECT_TRUE(names.insert(name).second) << name;
+      // Known, and told what it takes.
+      for (const std::string& error : ErrorsOfEnvironment({name + "=?"})) {
+        EXPECT_THAT(error, testing::StartsWith(name + ": expected ")) << name;
+      }
+    }
+  }
+  EXPECT_GT(names.size(), 25u);
+}
+
+TEST(Environment, ReadsBucketsByTheirNames) {
+  Config config;
+  EXPECT_THAT(ErrorsOfEnvironment(
+                  {"EDDY_BUCKET_carts_W=5", "EDDY_BUCKET_carts_N=5", "EDDY_BUCKET_carts_old_PW=2",
+                   "EDDY_BUCKET_carts_old_TTL_MS=1000", "EDDY_BUCKET_carts_SLOPPY=false",
+                   "EDDY_BUCKET_DEFAULTS_CONFLICT=lww", "EDDY_BUCKET_redis_DURABILITY=os"},
+                  &config),
+              IsEmpty());
+  EXPECT_EQ(config.buckets.Find("carts").n, 5);
+  EXPECT_EQ(config.buckets.Find("carts").w, 5);
+  EXPECT_FALSE(config.buckets.Find("carts").sloppy);
+  EXPECT_EQ(config.buckets.Find("carts").conflict, node::Conflict::kLastWriter)
+      << "the defaults are read first, wherever they stand";
+  EXPECT_EQ(config.buckets.Find("carts_old").pw, 2);
+  EXPECT_EQ(config.buckets.Find("carts_old").ttl, std::chrono::seconds(1));
+  EXPECT_EQ(config.buckets.Find("any").conflict, node::Conflict::kLastWriter);
+  EXPECT_EQ(config.buckets.Find("redis").durability, storage::Durability::kOs);
+}
+
+TEST(Environment, RefusesWhatABucketCannotBe) {
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_BUCKET_carts_N=3", "EDDY_BUCKET_carts_R=4"}),
+              ElementsAre(testing::AllOf(testing::StartsWith("EDDY_BUCKET_carts_N: "),
+                                         HasSubstr("r = 4"), HasSubstr("n = 3"))));
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_BUCKET_DEFAULTS_R=4"}), ElementsAre(HasSubstr("r = 4")));
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_BUCKET_carts=3"}),
+              ElementsAre(HasSubstr("EDDY_BUCKET_NAME_N")));
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_BUCKET_DEFAULTS_CONFLCT=lww"}),
+              ElementsAre(HasSubstr("did you mean EDDY_BUCKET_DEFAULTS_CONFLICT?")));
+}
+
+TEST(Environment, NamesTheNearestVariableToOneThatItDoesNotKnow) {
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_STORAGE_DURABILTY=os"}),
+              ElementsAre("EDDY_STORAGE_DURABILTY: there is no such setting; did you mean "
+                          "EDDY_STORAGE_DURABILITY?"));
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_SEED=n1@n1:7401"}),
+              ElementsAre(HasSubstr("did you mean EDDY_SEEDS?")));
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_COMPRESSION_OF_EVERYTHING=yes"}),
+              ElementsAre(HasSubstr("take the variable away")));
+}
+
+TEST(Environment, SaysWhatAVariableTakesAndWhatWasFound) {
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_DOORS_NATIVE=70000", "EDDY_DOORS_RESP=x",
+                                   "EDDY_AUTO_JOIN=yes", "EDDY_SEEDS=n1"}),
+              ElementsAre("EDDY_DOORS_NATIVE: expected an integer within 0 to 65535, found '70000'",
+                          "EDDY_DOORS_RESP: expected an integer within 0 to 65535, found 'x'",
+                          "EDDY_AUTO_JOIN: expected true or false, found 'yes'",
+                          HasSubstr("EDDY_SEEDS: seed 'n1'")));
+}
+
+TEST(Environment, LeavesAloneWhatIsNotSetOrNotItsOwn) {
+  Config config;
+  EXPECT_THAT(ErrorsOfEnvironment({"EDDY_CLUSTER=", "EDDY_NODE=127.0.0.2", "EDDYFOO=1", "PATH=/bin",
+                                   "EDDY_CONFIG=eddy.toml"},
+                                  &config),
+              IsEmpty());
+  EXPECT_EQ(config.cluster, "eddy");
+}
+
+TEST(Config, OpensItsDoorsAtItsHostUnlessToldWhereToListen) {
+  Config config;
+  ErrorsOf("[node]\nhost = \"10.0.0.1\"\n", &config);
+  EXPECT_THAT(CompleteConfig(&config), IsEmpty());
+  EXPECT_EQ(config.listen, "10.0.0.1");
+  Config everywhere;
+  ErrorsOf("[node]\nhost = \"n1\"\n[doors]\nlisten = \"0.0.0.0\"\n", &everywhere);
+  EXPECT_THAT(CompleteConfig(&everywhere), IsEmpty());
+  EXPECT_EQ(everywhere.host, "n1");
+  EXPECT_EQ(everywhere.listen, "0.0.0.0");
+}
+
+TEST(Config, RefusesAHostAtWhichNobodyCanReachTheNode) {
+  for (const std::string host : {"0.0.0.0", "::"}) {
+    Config config;
+    ErrorsOf("seeds = [\"n1@10.0.0.1:7401\"]\n[node]\nname = \"n2\"\nhost = \"" + host + "\"\n",
+             &config);
+    EXPECT_THAT(FormatErrors(CompleteConfig(&config)), HasSubstr("--listen " + host)) << host;
+  }
+}
+
+CommandLine Flags(std::vector<const char*> flags, std::vector<std::string> environment = {}) {
   flags.insert(flags.begin(), "eddyd");
-  return ReadCommandLine(static_cast<int>(flags.size()), flags.data());
+  return ReadCommandLine(static_cast<int>(flags.size()), flags.data(), environment);
 }
 
 TEST(CommandLine, FlagsGoOverTheFile) {
@@ -324,6 +511,38 @@ TEST(CommandLine, FlagsGoOverTheFile) {
   EXPECT_EQ(line.config.cluster, "orders");
   EXPECT_EQ(line.config.native, 2000);
   EXPECT_EQ(line.config.resp, 1001);
+}
+
+TEST(CommandLine, FlagsGoOverTheEnvironmentAndThatOverTheFile) {
+  const TempDir dir;
+  const std::string path = dir / "eddy.toml";
+  FILE* file = fopen(path.c_str(), "w");
+  fputs("[doors]\nnative = 1000\nresp = 1001\nhttp = 1002\n", file);
+  fclose(file);
+  const CommandLine line =
+      Flags({"--native-port", "3000"},
+            {"EDDY_DOORS_NATIVE=2000", "EDDY_DOORS_RESP=2001", "EDDY_CONFIG=" + path});
+  ASSERT_FALSE(line.exit.has_value()) << line.text;
+  EXPECT_EQ(line.config.native, 3000);
+  EXPECT_EQ(line.config.resp, 2001);
+  EXPECT_EQ(line.config.http, 1002);
+}
+
+TEST(CommandLine, TheFileOfTheFlagGoesBeforeThatOfTheEnvironment) {
+  const TempDir dir;
+  const std::string path = dir / "eddy.toml";
+  fclose(fopen(path.c_str(), "w"));
+  EXPECT_FALSE(Flags({"--config", path.c_str()}, {"EDDY_CONFIG=absent.toml"}).exit.has_value());
+  EXPECT_THAT(Flags({}, {"EDDY_CONFIG=absent.toml"}).text, HasSubstr("cannot read 'absent.toml'"));
+}
+
+TEST(CommandLine, ListsTheMistakesOfFileEnvironmentAndFlagsAtOnce) {
+  const CommandLine line =
+      Flags({"--engine", "tape"}, {"EDDY_LOG_LEVL=debug", "EDDY_LOG_FORMAT=x"});
+  EXPECT_EQ(line.exit, ExitCode::kConfig);
+  EXPECT_THAT(line.text, testing::AllOf(HasSubstr("did you mean EDDY_LOG_LEVEL?"),
+                                        HasSubstr("EDDY_LOG_FORMAT: expected one of"),
+                                        HasSubstr("--engine: expected")));
 }
 
 TEST(CommandLine, ReadsSeedsAndTheirZones) {

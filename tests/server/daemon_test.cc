@@ -123,7 +123,7 @@ TEST_F(DaemonTest, RefusesADoorThatIsTakenBeforeItTouchesTheDirectory) {
   Config config = Configure();
   // Nobody's port, and a host that is not ours.
   config.native = 7400;
-  config.host = "192.0.2.1";
+  config.listen = "192.0.2.1";
   const auto problem = Start(config);
   ASSERT_TRUE(problem.has_value());
   EXPECT_EQ(problem->exit, ExitCode::kDoor);
