@@ -16,9 +16,9 @@ namespace eddy::server {
 namespace {
 
 constexpr std::string_view kFooter =
-    R"(Flags go over environment variables, and those over the configuration file. Each key of the file
-has a variable: EDDY_, its section and its name in capitals, such as EDDY_STORAGE_DURABILITY; the
-file's name may be in EDDY_CONFIG. Without seeds the node is a cluster of one.
+    R"(Flags go over environment variables, and those over the configuration file. Each key of the
+file has a variable: EDDY_, its section and its name in capitals, such as EDDY_STORAGE_DURABILITY;
+the file's name may be in EDDY_CONFIG. Without seeds the node is a cluster of one.
 
 Exit codes:
   0  stopped cleanly (or --help, --version, a good --check-config)

@@ -1,4 +1,4 @@
-// eddyd's command line: flags, which go over the environment, which goes over the configuration file.
+// eddyd's command line: flags go over the environment, and that over the configuration file.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // What a node is told at its start: a TOML file, environment variables over it, and command line
-// flags over both. A plain value, constant once it is complete. Every mistake of a file is reported at once, each with its line and
-// column, so a file is put right in one go.
+// flags over both. A plain value, constant once it is complete. Every mistake is reported at once,
+// those of a file with line and column, so that it is put right in one go.
 #pragma once
 
 #include <chrono>
@@ -93,15 +93,15 @@ std::string FormatErrors(const std::vector<ConfigError>& errors);
 // The variable that names the configuration file where --config does not.
 inline constexpr std::string_view kConfigVariable = "EDDY_CONFIG";
 
-// Reads each variable that begins with EDDY_ over what `config` holds. Its name is the key's with its
-// section, in capitals: EDDY_CLUSTER, EDDY_STORAGE_DURABILITY, EDDY_BUCKET_DEFAULTS_N; and
+// Reads each variable that begins with EDDY_ over what `config` holds. Its name is the key's with
+// its section, in capitals: EDDY_CLUSTER, EDDY_STORAGE_DURABILITY, EDDY_BUCKET_DEFAULTS_N; and
 // EDDY_BUCKET_carts_N, since buckets' names have both cases. One without a value counts as not set.
 // `environment` holds "NAME=value".
 [[nodiscard]] std::vector<ConfigError> ReadEnvironment(std::span<const std::string> environment,
                                                        Config* config);
 
-// Fills in what follows from the rest (name, host, listen, peer port), and checks what no single key can
-// tell: that seeds differ, and that the doors of one host do.
+// Fills in what follows from the rest (name, host, listen, peer port), and checks what no single
+// key can tell: that seeds differ, and that the doors of one host do.
 [[nodiscard]] std::vector<ConfigError> CompleteConfig(Config* config);
 
 // What the texts of flags and keys mean; nullopt if nothing.

@@ -1,5 +1,5 @@
-// What a node can be told: each key of the configuration file, what it takes, and where in the Config
-// it goes. The file and the environment are read by this one list.
+// What a node can be told: each key of the configuration file, what it takes, and where in the
+// Config it goes. The file and the environment are read by this one list.
 #pragma once
 
 #include <functional>

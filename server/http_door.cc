@@ -150,7 +150,10 @@ std::string MetricsText(const wire::NodeStatus& status) {
                       Label(status.cluster), Label(status.name), Label(status.software));
   gauge("eddy_ready", "Whether this node serves requests.", status.ready ? 1 : 0);
   gauge("eddy_uptime_seconds", "Time since the start of the process.", status.uptime_seconds);
-  gauge("eddy_layout_version", "Version of the ring's layout.", status.layout_version);
+  gauge("eddy_layout_version", "Version of the ring's layout by which reads go.",
+        status.layout_version);
+  gauge("eddy_layout_newest", "Version of the newest layout; a greater one while data moves.",
+        status.layout_newest);
   gauge("eddy_partitions", "Partitions of the ring.", status.partitions);
   gauge("eddy_partitions_owned", "Partitions of which this node is the owner.",
         status.partitions_owned);
