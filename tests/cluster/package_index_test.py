@@ -15,6 +15,8 @@ import unittest
 
 import redis
 
+from harness import daemon_environment
+
 BIN = os.environ["EDDY_BIN"]
 EDDYCTL = os.path.join(BIN, "eddyctl")
 sys.path.insert(0, os.path.join(os.environ["EDDY_ROOT"], "tools"))
@@ -64,7 +66,7 @@ class Cluster:
             self.processes[k] = subprocess.Popen(
                 [os.path.join(BIN, "eddyd"), "--cluster", "packages", "--name", "n%d" % k, "--seeds", seeds,
                  "--data-dir", os.path.join(self.folder, "n%d" % k)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=daemon_environment())
 
     def wait_ready(self, k):
         deadline = time.monotonic() + 60

@@ -15,6 +15,8 @@ import unittest
 
 BIN = os.environ["EDDY_BIN"]
 EDDYCTL = os.path.join(BIN, "eddyctl")
+# In eddyd's environment EDDY_ variables are settings; those of the tests are not for it.
+DAEMON_ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("EDDY_")}
 
 OK, FAILED, USAGE, NOT_FOUND, UNAVAILABLE, UNKNOWN, SIBLINGS, PARTIAL, UNHEALTHY, REFUSED = range(10)
 BINARY = bytes(range(256)) * 3
@@ -47,7 +49,7 @@ class Node:
         self.process = subprocess.Popen(
             [os.path.join(BIN, "eddyd"), "--cluster", "test", "--name", "n1", "--host", self.address]
             + ["--data-dir", os.path.join(self.folder, "data"), "--durability", "os"],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=DAEMON_ENVIRONMENT)
         deadline = time.monotonic() + 30
         while subprocess.run([EDDYCTL, "health", "--node", self.address], capture_output=True).returncode != OK:
             if time.monotonic() > deadline or self.process.poll() is not None:
