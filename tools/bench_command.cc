@@ -1,6 +1,7 @@
 // bench: how fast a running cluster is, and what an operation costs its servers.
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ struct BenchOptions {
   Duration warm_up = std::chrono::milliseconds(500);
   Duration duration = std::chrono::seconds(2);
   uint64_t seed = 1;
+  bool fill = true;
   std::vector<pid_t> pids;
 };
 
@@ -50,7 +52,20 @@ struct Measurement {
   std::optional<double> server_us;  // per operation, all servers
 };
 
-std::string DoorName(Door door) { return door == Door::kNative ? "native" : "resp"; }
+struct NamedDoor {
+  std::string name;
+  Door door;
+};
+
+const NamedDoor kDoors[] = {
+    {"native", Door::kNative}, {"resp", Door::kResp}, {"floor", Door::kFloor}};
+
+const std::string& NameOf(Door door) {
+  return std::ranges::find(kDoors, door, &NamedDoor::door)->name;
+}
+Door DoorOf(const std::string& name) {
+  return std::ranges::find(kDoors, name, &NamedDoor::name)->door;
+}
 
 std::string_view OperationName(const Cell& cell) { return cell.is_set ? "set" : "get"; }
 
@@ -59,7 +74,7 @@ double OperationsPerSecond(const LoadResult& load) {
   return seconds > 0 ? static_cast<double>(load.operations) / seconds : 0;
 }
 
-// The targets of a door: native as given, RESP as each node says of itself.
+// The targets of a door: as given, but RESP as each node says of itself.
 Result<std::vector<LoadTarget>> TargetsOf(const GlobalOptions& global, Door door) {
   const auto addresses = AddressesOf(global);
   if (!addresses) return std::unexpected(addresses.error());
@@ -67,7 +82,7 @@ Result<std::vector<LoadTarget>> TargetsOf(const GlobalOptions& global, Door door
   for (const client::Address& address : *addresses) {
     targets.push_back({.host = address.host, .port = address.port});
   }
-  if (door == Door::kNative) return targets;
+  if (door != Door::kResp) return targets;
   const auto answers = AskStatusOfAll(global, *addresses);
   for (size_t i = 0; i < targets.size(); i++) {
     if (!answers[i]) return std::unexpected(answers[i].error());
@@ -115,7 +130,7 @@ Result<Measurement> Measure(const LoadOptions& options, const std::vector<pid_t>
 Json RowOf(const Cell& cell, const Measurement& measurement) {
   const LoadResult& load = measurement.load;
   Json row;
-  row["door"] = DoorName(cell.door);
+  row["door"] = NameOf(cell.door);
   row["op"] = OperationName(cell);
   row["value_bytes"] = cell.value_bytes;
   row["connections"] = cell.connections;
@@ -141,7 +156,7 @@ void ShowHeader(const Output& output) {
 void ShowRow(const Output& output, const Cell& cell, const Measurement& measurement) {
   const LoadResult& load = measurement.load;
   output.Line(
-      fmt::format("{:<7}{:<4}{:>6}{:>7}{:>7}{:>11}{:>9}{:>9}{:>9}{:>10}  {}", DoorName(cell.door),
+      fmt::format("{:<7}{:<4}{:>6}{:>7}{:>7}{:>11}{:>9}{:>9}{:>9}{:>10}  {}", NameOf(cell.door),
                   OperationName(cell), cell.value_bytes, cell.connections, cell.pipeline,
                   FormatCount(static_cast<uint64_t>(OperationsPerSecond(load))),
                   load.latency_us.Quantile(5'000), load.latency_us.Quantile(9'900),
@@ -193,10 +208,10 @@ Status BenchDoor(const GlobalOptions& global, const BenchOptions& bench, Door do
   const auto targets = TargetsOf(global, door);
   if (!targets) return std::unexpected(targets.error());
   for (const size_t value_bytes : bench.value_bytes) {
-    if (const Status filled =
-            Fill(global, bench, {.door = door, .value_bytes = value_bytes}, *targets);
-        !filled) {
-      return filled;
+    if (bench.fill) {
+      const Status filled =
+          Fill(global, bench, {.door = door, .value_bytes = value_bytes}, *targets);
+      if (!filled) return filled;
     }
     for (const Cell& cell : CellsOf(bench, door, value_bytes)) {
       const auto measurement = Measure(LoadOptionsOf(global, bench, cell, *targets), bench.pids);
@@ -220,8 +235,7 @@ ExitCode Bench(const GlobalOptions& global, BenchOptions bench) {
   Json rows = Json::array();
   if (!output.json()) ShowHeader(output);
   for (const std::string& door : bench.doors) {
-    const Status done =
-        BenchDoor(global, bench, door == "resp" ? Door::kResp : Door::kNative, &rows);
+    const Status done = BenchDoor(global, bench, DoorOf(door), &rows);
     if (!done) return output.Fail(done.error());
   }
   if (output.json()) output.Json({{"rows", std::move(rows)}});
@@ -244,8 +258,9 @@ void AddBenchCommand(CLI::App* app, Commands* commands) {
   CLI::App* verb = app->add_subcommand(
       "bench", "Measure a running cluster: every combination of the lists is one line");
   const auto bench = std::make_shared<BenchOptions>();
-  AddList(verb, "--door", &bench->doors, "native and resp [both]")
-      ->check(CLI::IsMember({"native", "resp"}).description(""));
+  AddList(verb, "--door", &bench->doors,
+          "native and resp [both]; floor: that of eddy-floor (bench/floor), --node is its address")
+      ->check(CLI::IsMember({"native", "resp", "floor"}).description(""));
   AddList(verb, "--op", &bench->operations, "get and set [both]")
       ->check(CLI::IsMember({"get", "set"}).description(""));
   AddList(verb, "--value-bytes", &bench->value_bytes, "Sizes of values [100,1024]")
@@ -261,6 +276,8 @@ void AddBenchCommand(CLI::App* app, Commands* commands) {
   verb->add_option("--keys", bench->keys, "How many keys [100000]")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000'000}).description(""))
       ->option_text("COUNT");
+  verb->add_flag("--fill,!--no-fill", bench->fill,
+                 "Whether each key is written first, once for each size of value [--fill]");
   AddDurationOption(verb, "--duration", "How long each line is measured [2s]",
                     [bench](std::chrono::milliseconds given) { bench->duration = given; });
   AddDurationOption(verb, "--warm-up", "How long before that [500ms]",

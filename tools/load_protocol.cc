@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/limits.h"
+#include "bench/floor/frame.h"
 #include "wire/codec.h"
 #include "wire/frame.h"
 
@@ -113,11 +114,38 @@ class RespLoadProtocol final : public LoadProtocol {
   uint32_t next_slot_ = 0;
 };
 
+class FloorLoadProtocol final : public LoadProtocol {
+ public:
+  Status AppendRequest(const LoadRequest& request, std::string* out) override {
+    bench::AppendFloorFrame(request.is_set ? bench::FloorVerb::kPut : bench::FloorVerb::kGet,
+                            request.slot, request.key, request.value, {}, out);
+    return {};
+  }
+
+  Result<std::optional<LoadReply>> TakeReply(std::string_view input) override {
+    const auto frame = bench::ParseFloorFrame(input);
+    if (!frame) return std::nullopt;
+    const bool is_value = frame->verb == bench::FloorVerb::kValue;
+    if (!is_value && frame->verb != bench::FloorVerb::kDone) {
+      return Fail(Code::kCorruption, "not a reply of eddy-floor: is it another kind of door?");
+    }
+    return LoadReply{
+        .size = frame->size, .slot = frame->id, .absent = is_value && frame->rest.empty()};
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<LoadProtocol> MakeLoadProtocol(const LoadProtocolOptions& options) {
-  if (options.door == Door::kResp) return std::make_unique<RespLoadProtocol>(options);
-  return std::make_unique<NativeLoadProtocol>(options);
+  switch (options.door) {
+    case Door::kNative:
+      return std::make_unique<NativeLoadProtocol>(options);
+    case Door::kResp:
+      return std::make_unique<RespLoadProtocol>(options);
+    case Door::kFloor:
+      return std::make_unique<FloorLoadProtocol>();
+  }
+  return nullptr;
 }
 
 }  // namespace eddy::tools

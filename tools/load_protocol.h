@@ -1,5 +1,5 @@
-// One connection's side of a load: how a get and a set look on the native and on the RESP door, and
-// where a reply ends. Does no more than the measurement needs, since the load generator takes its
+// One connection's side of a load: how a get and a set look on each kind of door, and where a reply
+// ends. Does no more than the measurement needs, since the load generator takes its
 // processor time from the servers beside it. One thread.
 #pragma once
 
@@ -14,7 +14,8 @@
 
 namespace eddy::tools {
 
-enum class Door { kNative, kResp };
+// kFloor: that of the bare quorum store in bench/floor.
+enum class Door { kNative, kResp, kFloor };
 
 struct LoadRequest {
   uint32_t slot = 0;  // of the connection's window; free again when its reply is taken
