@@ -35,7 +35,7 @@ StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage
     : options_(options),
       engine_(engine),
       on_arrived_(std::move(arrived)),
-      store_(engine, lease, trees),
+      store_(engine, lease, trees, options.record_cache_bytes),
       async_(new uv_async_t) {
   CHECK(uv_async_init(loop, async_, [](uv_async_t* handle) {
           static_cast<StoreRunner*>(handle->data)->on_arrived_();

@@ -37,6 +37,7 @@ struct StoreRunnerOptions {
   size_t reads_waiting_max = 16 * 1024;
   size_t writes_waiting_max = 256 * 1024;
   size_t scans_waiting_max = 64;
+  size_t record_cache_bytes = 0;
 };
 
 class StoreRunner {

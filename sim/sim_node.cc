@@ -27,6 +27,8 @@ constexpr Duration kStopPatience = seconds(5);
 constexpr Duration kFoundAfter = seconds(3600);
 // What a slow disk multiplies its times by.
 constexpr int kDiskSlowness = 50;
+// So few that records come and go.
+constexpr size_t kRecordCacheBytes = 4096;
 
 }  // namespace
 
@@ -79,7 +81,9 @@ bool SimNode::Start() {
         const bool missed = setting_.bug == PlantedBug::kTreeMissed && random_.Chance(1, 200);
         return missed ? uint8_t{0} : setting_.buckets->Find(bucket).n;
       }});
-  store_.emplace(&engine_, identity->lease, &*trees_);
+  // Some bugs are planted in the engine, where a cache would hide them.
+  store_.emplace(&engine_, identity->lease, &*trees_,
+                 setting_.bug == PlantedBug::kNone ? kRecordCacheBytes : 0);
   node::NodeOptions options = setting_.plan->node;
   options.membership.cluster = kClusterName;
   // Whoever is to found waits for all, since checking rests on all being there.

@@ -86,7 +86,9 @@ rocksdb::ColumnFamilyOptions MakeSpaceOptions(size_t memtable_bytes,
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
 
   options.level_compaction_dynamic_level_bytes = true;
+  // What is flushed is soon compacted, so it is not compressed yet.
   options.compression = rocksdb::kLZ4Compression;
+  options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kLZ4Compression};
   return options;
 }
 

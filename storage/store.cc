@@ -211,6 +211,8 @@ Status Store::Build(const BuildVerb& build) {
       std::vector<TreeKeeper::Row> rows;
       for (const ScannedRow& row : build.rows) {
         if (row.record.has_value()) rows.push_back({row.key, row.digest});
+        // It is to be mended, which the cache would hinder: there it is sound.
+        if (!row.record.has_value()) cache_.Erase(row.key);
       }
       trees_->Feed(build.partition, rows, build.next);
       return {};
@@ -249,6 +251,10 @@ Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier) 
     const StagedWrite& staged = turn_[found->second];
     return Stored{staged.write.value.value_or(std::string()), staged.remembered_since};
   }
+  RecordCache::Found cached;
+  if (place.space == Space::kData && cache_.Find(place.key, &cached)) {
+    return Stored{std::string(cached.record), cached.remembered_since};
+  }
   Stored stored;
   const Result<Presence> presence = engine_->Get(place.space, place.key, tier, &stored.record);
   if (!presence.has_value()) return std::unexpected(presence.error());
@@ -264,6 +270,7 @@ Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier) 
   const Result<uint64_t> remembered_since = UnsealRecord(place.key, &stored.record);
   if (!remembered_since.has_value()) return std::unexpected(remembered_since.error());
   stored.remembered_since = *remembered_since;
+  if (place.space == Space::kData) cache_.Put(place.key, stored.record, stored.remembered_since);
   return stored;
 }
 
@@ -287,6 +294,7 @@ void Store::StageRecord(const Place& place, Stored record, Logging logging) {
 
 Status Store::WriteTurn() {
   for (StagedWrite& staged : turn_) {
+    CacheWrite(staged);
     if (staged.write.space != Space::kMeta && staged.write.value.has_value()) {
       SealRecord(staged.write.key, staged.remembered_since, &*staged.write.value);
     }
@@ -300,9 +308,21 @@ Status Store::WriteTurn() {
   if (status.has_value() && !unlogged_batch_.empty()) {
     status = engine_->Write(unlogged_batch_, Logging::kUnlogged);
   }
+  // What was written then, and what not, only the engine can tell.
+  if (!status.has_value()) cache_.Clear();
   logged_batch_.clear();
   unlogged_batch_.clear();
   return status;
+}
+
+void Store::CacheWrite(const StagedWrite& staged) {
+  const Write& write = staged.write;
+  if (write.space != Space::kData) return;
+  if (write.value.has_value()) {
+    cache_.Put(write.key, *write.value, staged.remembered_since);
+  } else {
+    cache_.Erase(write.key);
+  }
 }
 
 uint64_t Store::Commit(std::vector<StoreResult>* results) {

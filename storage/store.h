@@ -30,6 +30,7 @@
 #include "lattice/record.h"
 #include "storage/engine.h"
 #include "storage/identity.h"
+#include "storage/record_cache.h"
 #include "storage/tree_keeper.h"
 
 namespace eddy::storage {
@@ -159,9 +160,10 @@ std::vector<RowName> RowsOf(const StoreVerb& verb);
 class Store {
  public:
   // Does not own `engine` and `trees`, which must outlive it. `lease`: as OpenIdentity gave it at
-  // this start. `trees`: null where nobody compares.
-  Store(Engine* engine, const Lease& lease, TreeKeeper* trees = nullptr)
-      : engine_(engine), trees_(trees), minted_(lease.begin) {}
+  // this start. `trees`: null where nobody compares. `cache_bytes`: of records kept in front of the
+  // engine; whoever writes to the engine past this store needs it to be 0.
+  Store(Engine* engine, const Lease& lease, TreeKeeper* trees = nullptr, size_t cache_bytes = 0)
+      : engine_(engine), trees_(trees), cache_(cache_bytes), minted_(lease.begin) {}
 
   // Executes one verb and appends its immediate result, if it has one. With Tier::kCache, returns
   // false and leaves `verb` untouched when the record is not in memory: fetch it elsewhere
@@ -180,6 +182,7 @@ class Store {
 
   // Verbs executed and not yet known durable: what a bound on memory is set on.
   size_t waiting() const { return staged_.size() + unsynced_.size(); }
+  const RecordCache& cache() const { return cache_; }
 
  private:
   // Where a verb's record lies.
@@ -214,6 +217,7 @@ class Store {
   Result<bool> JoinHints(const StoreVerb& verb, Tier tier, std::string* record);
   void StageRecord(const Place& place, Stored record, Logging logging);
   Status WriteTurn();
+  void CacheWrite(const StagedWrite& staged);
   void Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results);
   void Release(uint64_t token);
 
@@ -222,6 +226,8 @@ class Store {
 
   Engine* const engine_;
   TreeKeeper* const trees_;
+  // Of Space::kData, as of the last commit.
+  RecordCache cache_;
 
   // The turn under way: what it writes, one write a record, and which write is whose, for verbs
   // that follow on the same key; and the verbs that wait for it.

@@ -471,6 +471,70 @@ TEST_F(StoreTest, ARottenRecordIsMendedByAnotherReplicasAndRememberedFromThenOn)
   EXPECT_EQ(DecodeRecord(*applied.at(0).record)->context().LastOf(kSelf).after, counter_ - 1);
 }
 
+TEST_F(StoreTest, ACachedRecordIsFoundWithoutTheEngineAndIsTheOneWrittenLast) {
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, nullptr, 64 * 1024);
+  Execute(1, MakePut("a"));
+  Settle();
+  Execute(2, MakePut("b"));
+  Settle();
+  engine_.FailCall(MemoryEngine::Call::kGet, 1, kBadDisk);
+  EXPECT_THAT(Values(), ElementsAre("b"));
+  EXPECT_THAT(Brief(Execute(3, MakePut("c"))), ElementsAre("3 applied"));
+  Settle();
+  EXPECT_THAT(Values(), ElementsAre("c"));
+  // Another key uses the planned fault up.
+  EXPECT_THAT(Brief(Execute(4, ReadVerb{}, Durability::kSync, KeyOf("other"))),
+              ElementsAre("4 applied io"));
+}
+
+TEST_F(StoreTest, ARecordThatWasRemovedIsCachedNoMore) {
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, nullptr, 64 * 1024);
+  const std::string record = EncodeRecord(PeersRecord(1, "a"));
+  Execute(1, JoinVerb{record});
+  Settle();
+  ASSERT_EQ(store_->cache().records(), 1u);
+  Execute(2, RemoveVerb{RecordDigest(record)});
+  Settle();
+  EXPECT_THAT(Values(), IsEmpty());
+  EXPECT_EQ(store_->cache().records(), 0u);
+}
+
+TEST_F(StoreTest, AfterAWriteThatFailedTheEngineSaysWhatIsStored) {
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, nullptr, 64 * 1024);
+  Execute(1, MakePut("a"));
+  Settle();
+  engine_.FailCall(MemoryEngine::Call::kWrite, 1, kBadDisk);
+  Execute(2, MakePut("b"));
+  EXPECT_THAT(Brief(Commit()), ElementsAre("2 durable io"));
+  EXPECT_THAT(Values(), ElementsAre("a"));
+}
+
+TEST_F(StoreTest, ARowThatAScanFoundRottenIsMendedThoughTheCacheHoldsItSound) {
+  TreeKeeper trees({.partition_bits = 0, .replicas_of = [](std::string_view) { return 3; }});
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, &trees, 64 * 1024);
+  const std::string record = EncodeRecord(PeersRecord(1, "a"));
+  Execute(1, JoinVerb{record});
+  Settle();
+  std::string sound;
+  ASSERT_EQ(engine_.Get(Space::kData, kKey, Tier::kDisk, &sound), Presence::kFound);
+  std::string rotten = sound;
+  rotten[rotten.size() / 2] ^= 1;
+  ASSERT_TRUE(engine_.Write({{Space::kData, kKey, rotten}}, Logging::kLogged).has_value());
+
+  using Step = BuildVerb::Step;
+  Execute(2, BuildVerb{.step = Step::kBegin, .partition = 0, .rows = {}, .next = {}});
+  const ScannedRow found{
+      .key = kKey, .record = Fail(Code::kCorruption, "rotten"), .digest = {}, .bytes = 0};
+  Execute(2, BuildVerb{.step = Step::kFeed, .partition = 0, .rows = {found}, .next = {}});
+  Execute(2, BuildVerb{.step = Step::kFinish, .partition = 0, .rows = {}, .next = {}});
+  Execute(3, JoinVerb{record});
+  Settle();
+  std::string mended;
+  ASSERT_EQ(engine_.Get(Space::kData, kKey, Tier::kDisk, &mended), Presence::kFound);
+  EXPECT_TRUE(UnsealRecord(kKey, &mended).has_value());
+  EXPECT_EQ(mended, record);
+}
+
 TEST_F(StoreTest, AMalformedRecordFromOutsideIsRefusedWhateverIsStored) {
   EXPECT_THAT(Brief(Execute(1, JoinVerb{"garbage"})), ElementsAre("1 durable corruption"));
   Execute(2, MakePut("a"));
