@@ -83,9 +83,25 @@ constexpr std::array<Call, 6> kCalls = {{
     {"repair.status", RepairStatus},
 }};
 
-Answer Run(node::Node* node, Now now, const wire::AdminRequest& request) {
+constexpr std::string_view kFaultCalls = "fault.";
+
+Answer RunFaultCall(node::Node* node, FaultTable* faults, std::string_view call,
+                    const Json& arguments) {
+  if (faults == nullptr) {
+    return Fail(Code::kUnsupported,
+                "this node breaks nothing on purpose: only a test cluster should be started with "
+                "--enable-fault-injection");
+  }
+  if (call == "fault.show") return ShowFaults(*faults, arguments);
+  if (call == "fault.set") return SetFaults(*node, faults, arguments);
+  return Fail(Code::kUnsupported,
+              "this node does not know that call; of faults it knows fault.set, fault.show");
+}
+
+Answer Run(node::Node* node, Now now, FaultTable* faults, const wire::AdminRequest& request) {
+  const bool of_faults = request.call.starts_with(kFaultCalls);
   const auto call = std::ranges::find(kCalls, std::string_view(request.call), &Call::name);
-  if (call == kCalls.end()) {
+  if (call == kCalls.end() && !of_faults) {
     std::vector<std::string_view> known;
     for (const Call& each : kCalls) known.push_back(each.name);
     return Fail(Code::kUnsupported, "this node does not know that call; it knows " +
@@ -98,7 +114,8 @@ Answer Run(node::Node* node, Now now, const wire::AdminRequest& request) {
       return Fail(Code::kInvalidArgument, "the arguments must be a JSON object");
     }
   }
-  return call->run(node, now, arguments);
+  return of_faults ? RunFaultCall(node, faults, request.call, arguments)
+                   : call->run(node, now, arguments);
 }
 
 }  // namespace
@@ -116,9 +133,10 @@ Status CheckAdminNames(const nlohmann::ordered_json& arguments,
   return {};
 }
 
-wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& request) {
+wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& request,
+                          FaultTable* faults) {
   wire::AdminReply reply{.id = request.id};
-  Answer answer = Run(node, now, request);
+  Answer answer = Run(node, now, faults, request);
   if (!answer) {
     reply.error = answer.error();
     return reply;

@@ -4,12 +4,15 @@
 
 #include "base/time.h"
 #include "node/node.h"
+#include "server/fault_table.h"
 #include "wire/admin.h"
 
 namespace eddy::server {
 
 // kUnsupported for a call that is not known, kInvalidArgument for arguments that it does not take;
-// both name what would be right.
-wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& request);
+// both name what would be right. Without `faults` the calls for them are refused, also
+// kUnsupported.
+wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& request,
+                          FaultTable* faults = nullptr);
 
 }  // namespace eddy::server

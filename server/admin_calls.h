@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "node/node.h"
+#include "server/fault_table.h"
 
 namespace eddy::server {
 
@@ -27,5 +28,12 @@ AdminAnswer PlanCluster(node::Node* node, Now now, const nlohmann::ordered_json&
 // Removals alone, without a vote.
 AdminAnswer ForceCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 AdminAnswer OrderCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+
+// The rules of the fault table. Setting them takes the place of all before: `rules`, objects with
+// peer (a member's name, or the HOST:PORT of its peer door), way (in, out, or both, which is the
+// default), and drop, lose_per_mille, delay_ms.
+AdminAnswer ShowFaults(const FaultTable& faults, const nlohmann::ordered_json& arguments);
+AdminAnswer SetFaults(const node::Node& node, FaultTable* faults,
+                      const nlohmann::ordered_json& arguments);
 
 }  // namespace eddy::server

@@ -34,6 +34,7 @@ struct Flags {
       durability, memory_limit, engine, pid_file, log_format, replaces;
   std::optional<uint16_t> native, peer, resp, http;
   bool check = false;
+  bool fault_injection = false;
 };
 
 void Define(CLI::App* app, Flags* flags) {
@@ -61,6 +62,8 @@ void Define(CLI::App* app, Flags* flags) {
                   "Memory of the storage engine, such as 256MiB");
   app->add_option("--pid-file", flags->pid_file, "Where to write the process id");
   app->add_option("--log-format", flags->log_format, "auto (default), text or json");
+  app->add_flag("--enable-fault-injection", flags->fault_injection,
+                "Let eddyctl chaos cut and slow this node's network: for test clusters only");
   app->add_flag("--check-config", flags->check, "Check flags and file, and exit");
   app->set_version_flag("--version", std::string(kSoftware));
   app->footer(std::string(kFooter));
@@ -80,6 +83,7 @@ void Apply(const Flags& flags, Config* config, std::vector<ConfigError>* errors)
   Override(flags.cluster, &config->cluster);
   Override(flags.pid_file, &config->pid_file);
   Override(flags.replaces, &config->replaces);
+  config->fault_injection = flags.fault_injection;
   Override(flags.native, &config->native);
   Override(flags.peer, &config->peer);
   Override(flags.resp, &config->resp);

@@ -39,6 +39,8 @@ struct Config {
   std::string replaces;  // the member, lost for ever, in whose place the node comes; empty: none
   std::string data_dir = "eddy-data";
   std::string pid_file;  // empty: none is written
+  // Only by flag: whether clients may break the node's network (server/fault_table.h).
+  bool fault_injection = false;
 
   // [doors]; 0: not opened
   std::string listen;  // the address at which they are opened; the host where not given

@@ -170,8 +170,15 @@ std::optional<Daemon::Problem> Daemon::OpenEngine() {
 }
 
 std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
+  if (config_.fault_injection) {
+    faults_ = std::make_unique<FaultTable>(random_.Fork());
+    log_->Log(LogLevel::kWarning,
+              "fault injection is on: whoever reaches the native door can cut this node off; for "
+              "test clusters only");
+  }
+  PeerOptions peers{
+      .hello = hello, .host = config_.listen, .port = *config_.peer, .faults = faults_.get()};
   // The seeds that come after this one in the list, then those that dial it first.
-  PeerOptions peers{.hello = hello, .host = config_.listen, .port = *config_.peer};
   const auto own = std::ranges::find(config_.seeds, config_.name, &Seed::name);
   if (own != config_.seeds.end()) {
     peers.seeds.assign(std::next(own), config_.seeds.end());
@@ -189,7 +196,7 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
       [this](const gossip::Address& from, std::string_view bytes) {
         node_->ReceivePacket(now(), from, bytes);
       },
-      [this] { return clock(); });
+      [this] { return clock(); }, faults_.get());
   if (auto ok = gossip_->Open(); !ok) return Problem{ExitCode::kDoor, ok.error().text};
 
   native_ = std::make_unique<NativeDoor>(
@@ -397,6 +404,7 @@ void Daemon::Tick() {
   const Now moment = now();
   node_->Tick(moment);
   transport_->Tick(moment.monotonic);
+  gossip_->Tick(moment.monotonic);
   if (stage_ != Stage::kServing) StopStep(moment.monotonic);
   if (moment.monotonic - times_checked_at_ >= kCheckTimesEvery) {
     times_checked_at_ = moment.monotonic;

@@ -25,6 +25,7 @@
 #include "server/clock.h"
 #include "server/command_line.h"
 #include "server/config.h"
+#include "server/fault_table.h"
 #include "server/front.h"
 #include "server/gossip_door.h"
 #include "server/key_lister.h"
@@ -69,7 +70,7 @@ class Daemon final : private Front, private PeerHandler {
     lister_->List(std::move(request), std::move(listed));
   }
   wire::AdminReply Admin(const wire::AdminRequest& request) override {
-    return RunAdmin(node_.get(), now(), request);
+    return RunAdmin(node_.get(), now(), request, faults_.get());
   }
   wire::NodeStatus Status() override;
   void ShowMembers(wire::NodeStatus* status) const;
@@ -128,6 +129,7 @@ class Daemon final : private Front, private PeerHandler {
   std::unique_ptr<StoreRunner> runner_;
   std::unique_ptr<KeyLister> lister_;
   bool arrived_ = false;
+  std::unique_ptr<FaultTable> faults_;  // null unless it is to be broken on purpose
   std::unique_ptr<PeerTransport> transport_;
   std::unique_ptr<GossipDoor> gossip_;
 

@@ -20,8 +20,13 @@ struct GossipDoor::Lookup {
   gossip::Address of;
 };
 
-GossipDoor::GossipDoor(uv_loop_t* loop, gossip::Address at, Receive receive, Clock clock)
-    : loop_(loop), at_(std::move(at)), receive_(std::move(receive)), clock_(std::move(clock)) {}
+GossipDoor::GossipDoor(uv_loop_t* loop, gossip::Address at, Receive receive, Clock clock,
+                       FaultTable* faults)
+    : loop_(loop),
+      at_(std::move(at)),
+      receive_(std::move(receive)),
+      clock_(std::move(clock)),
+      faults_(faults) {}
 
 GossipDoor::~GossipDoor() { CHECK(empty()); }
 
@@ -73,10 +78,46 @@ void GossipDoor::OnDatagram(std::string_view bytes, const sockaddr* from) {
     uv_ip6_name(v6, host.data(), host.size());
     port = ntohs(v6->sin6_port);
   }
-  receive_({.host = host.data(), .port = port}, bytes);
+  const gossip::Address peer{.host = host.data(), .port = port};
+  if (Passes(FaultTable::Direction::kIn, peer, bytes)) receive_(peer, bytes);
+}
+
+bool GossipDoor::Passes(FaultTable::Direction direction, const gossip::Address& peer,
+                        std::string_view bytes) {
+  if (faults_ == nullptr) return true;
+  const auto verdict = faults_->Judge(peer.host, peer.port, direction);
+  if (verdict.drop || verdict.lose ||
+      (verdict.delay > Duration::zero() && kept_.size() >= kKeptMax)) {
+    return false;
+  }
+  if (verdict.delay == Duration::zero()) return true;
+  kept_.push_back({clock_() + verdict.delay, direction, peer, std::string(bytes)});
+  return false;
+}
+
+void GossipDoor::Tick(MonotonicTime now) {
+  // Datagrams may pass each other, so each is due for itself.
+  std::deque<Kept> due;
+  std::erase_if(kept_, [&](Kept& kept) {
+    if (kept.due > now) return false;
+    due.push_back(std::move(kept));
+    return true;
+  });
+  for (const Kept& kept : due) {
+    if (closing_) return;
+    if (kept.direction == FaultTable::Direction::kOut) {
+      SendNow(kept.peer, kept.bytes);
+    } else {
+      receive_(kept.peer, kept.bytes);
+    }
+  }
 }
 
 void GossipDoor::Send(const gossip::Address& to, std::string_view bytes) {
+  if (Passes(FaultTable::Direction::kOut, to, bytes)) SendNow(to, bytes);
+}
+
+void GossipDoor::SendNow(const gossip::Address& to, std::string_view bytes) {
   sockaddr_storage numeric{};
   const sockaddr* address = socket_ == nullptr ? nullptr : Resolve(to, &numeric);
   if (address == nullptr) {

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -18,6 +19,7 @@
 #include "base/time.h"
 #include "gossip/member.h"
 #include "gossip/packet.h"
+#include "server/fault_table.h"
 
 namespace eddy::server {
 
@@ -32,8 +34,9 @@ class GossipDoor {
   using Receive = std::function<void(const gossip::Address& from, std::string_view bytes)>;
   using Clock = std::function<MonotonicTime()>;
 
-  // The port 0 opens no door.
-  GossipDoor(uv_loop_t* loop, gossip::Address at, Receive receive, Clock clock);
+  // The port 0 opens no door. `faults` may be null, and outlives the door.
+  GossipDoor(uv_loop_t* loop, gossip::Address at, Receive receive, Clock clock,
+             FaultTable* faults = nullptr);
   ~GossipDoor();
   GossipDoor(const GossipDoor&) = delete;
   GossipDoor& operator=(const GossipDoor&) = delete;
@@ -42,6 +45,8 @@ class GossipDoor {
   // for the lookup of a name.
   [[nodiscard]] Status Open();
   void Send(const gossip::Address& to, std::string_view bytes);
+  // Moves on what faults have kept.
+  void Tick(MonotonicTime now);
 
   void Close();
   bool empty() const { return socket_ == nullptr && lookups_ == 0; }
@@ -52,6 +57,15 @@ class GossipDoor {
   static constexpr Duration kKnownFor = std::chrono::seconds(5);
   static constexpr size_t kNamesMax = 4096;
 
+  // Beyond so many that faults keep, datagrams are dropped.
+  static constexpr size_t kKeptMax = 10'000;
+
+  struct Kept {
+    MonotonicTime due;
+    FaultTable::Direction direction;
+    gossip::Address peer;
+    std::string bytes;
+  };
   struct Name {
     sockaddr_storage address{};  // of no family: none was found yet
     MonotonicTime looked_up_at;
@@ -59,6 +73,9 @@ class GossipDoor {
   };
   struct Lookup;
 
+  void SendNow(const gossip::Address& to, std::string_view bytes);
+  // Whether the datagram passes now.
+  bool Passes(FaultTable::Direction direction, const gossip::Address& peer, std::string_view bytes);
   // Null: not known, or not yet.
   const sockaddr* Resolve(const gossip::Address& to, sockaddr_storage* numeric);
   void LookUp(const gossip::Address& to, Name* name);
@@ -68,12 +85,14 @@ class GossipDoor {
   const gossip::Address at_;
   const Receive receive_;
   const Clock clock_;
+  FaultTable* const faults_;
 
   // Heap-allocated, since libuv uses it until its close callback, which frees it.
   uv_udp_t* socket_ = nullptr;
   bool closing_ = false;
   std::map<gossip::Address, Name> names_;
   size_t lookups_ = 0;
+  std::deque<Kept> kept_;
   // One byte more than a packet may have, so that a longer datagram is seen to be one.
   std::array<char, gossip::kPacketBytesMax + 1> buffer_{};
   Counters counters_;

@@ -220,6 +220,15 @@ void PeerTransport::Send(NodeId to, const wire::PeerMessage& message) {
     ++counters_.messages_dropped;
     return;
   }
+  if (options_.faults != nullptr) {
+    wire::PeerMessage copy = message;
+    if (WantsAnswer(message)) link->asked = true;
+    if (!Passes(link, FaultTable::Direction::kOut, &copy)) return;
+  }
+  SendNow(link, message);
+}
+
+void PeerTransport::SendNow(Link* link, const wire::PeerMessage& message) {
   if (!encoder_.AppendPeerMessage(message, link->connection->out())) {
     ++counters_.messages_dropped;
     return;
@@ -229,11 +238,38 @@ void PeerTransport::Send(NodeId to, const wire::PeerMessage& message) {
   link->connection->QueueFlush();
 }
 
+bool PeerTransport::Passes(Link* link, FaultTable::Direction direction,
+                           wire::PeerMessage* message) {
+  const auto verdict = options_.faults->Judge(link->doors.host, link->doors.peer, direction);
+  FaultGate& gate = direction == FaultTable::Direction::kOut ? link->out : link->in;
+  const FaultGate::Way way = gate.Admit(verdict, handler_->clock(), message);
+  if (way == FaultGate::Way::kBreak) link->connection->Close("a fault that was asked for");
+  return way == FaultGate::Way::kPass;
+}
+
+void PeerTransport::TickFaults(Link* link, MonotonicTime now) {
+  while (!link->connection->closed()) {
+    const auto message = link->out.Next(now);
+    if (!message) break;
+    SendNow(link, *message);
+  }
+  while (!link->connection->closed()) {
+    auto message = link->in.Next(now);
+    if (!message) break;
+    ReceiveNow(link, *std::move(message));
+  }
+  const bool gap = link->out.has_gap() || link->in.has_gap();
+  if (gap && !options_.faults->Cuts(link->doors.host, link->doors.peer)) {
+    link->connection->Close("messages were dropped, as was asked for");
+  }
+}
+
 void PeerTransport::Tick(MonotonicTime now) {
   if (closing_) return;
   if (!began_at_) began_at_ = now;
   for (auto& [id, link] : links_) {
     if (link.connection == nullptr) continue;
+    if (options_.faults != nullptr) TickFaults(&link, now);
     if (!link.asked) {
       link.silent_since.reset();
     } else if (!link.silent_since) {
@@ -285,6 +321,9 @@ void PeerTransport::Dial(Target* target, MonotonicTime now) {
   // Where the members are known, a seed that cannot be reached is nobody that is missed.
   const Duration most = target->is_seed && members_ > 0 ? kSeedRedialMax : options_.redial_max;
   target->backoff = std::min(2 * target->backoff, most);
+  if (options_.faults != nullptr && options_.faults->Cuts(target->host, target->port)) {
+    return DialFailed(target, "a fault that was asked for");
+  }
 
   sockaddr_storage address{};
   if (NumericAddress(target->host, target->port, &address)) {
@@ -340,6 +379,10 @@ Result<PeerTransport::Link*> PeerTransport::OnHello(TcpConnection* connection, T
     if (theirs.node == self) return nullptr;
   }
   if (auto ok = JudgePeer(options_.hello, theirs); !ok) return std::unexpected(ok.error());
+  // Of what was cut nobody hears a word.
+  if (options_.faults != nullptr && options_.faults->Cuts(theirs.doors.host, theirs.doors.peer)) {
+    return nullptr;
+  }
   if (!links_.contains(theirs.node) && links_.size() >= members_ + kStrangersMax) {
     return Fail(Code::kBusy, fmt::format("node {} has met too many nodes that are no members",
                                          options_.hello.node_name));
@@ -364,6 +407,8 @@ Result<PeerTransport::Link*> PeerTransport::OnHello(TcpConnection* connection, T
   if (dialled != nullptr) dialled->backoff = options_.redial_min;
   link.asked = false;
   link.silent_since.reset();
+  link.out.Reset();
+  link.in.Reset();
   link.doors = theirs.doors;
   ++counters_.connections_made;
   log_.Log(handler_->clock(), fmt::format("up {}", theirs.node_name), LogLevel::kInfo,
@@ -373,6 +418,15 @@ Result<PeerTransport::Link*> PeerTransport::OnHello(TcpConnection* connection, T
 }
 
 void PeerTransport::OnMessage(Link* link, wire::PeerMessage message) {
+  if (options_.faults != nullptr) {
+    // Of a connection that was closed by a fault some messages may still be in the input.
+    if (link->connection == nullptr || link->connection->closed()) return;
+    if (!Passes(link, FaultTable::Direction::kIn, &message)) return;
+  }
+  ReceiveNow(link, std::move(message));
+}
+
+void PeerTransport::ReceiveNow(Link* link, wire::PeerMessage message) {
   ++counters_.messages_received;
   link->asked = false;
   link->silent_since.reset();

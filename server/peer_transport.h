@@ -25,6 +25,8 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "ring/member.h"
+#include "server/fault_gate.h"
+#include "server/fault_table.h"
 #include "server/log_sink.h"
 #include "server/seed.h"
 #include "server/tcp_connection.h"
@@ -62,6 +64,8 @@ struct PeerOptions {
   Duration silence_max = std::chrono::seconds(3);
   // Bytes waiting for one peer. Beyond: messages to it are dropped and counted.
   size_t queue_bytes_max = 64 * 1024 * 1024;
+  // What breaks the network on purpose; null: nothing does. Outlives the transport.
+  FaultTable* faults = nullptr;
 };
 
 class PeerSession;
@@ -140,11 +144,20 @@ class PeerTransport {
     // Something that wants an answer was sent, and nothing heard since.
     bool asked = false;
     std::optional<MonotonicTime> silent_since;
+    // Used where there is a fault table.
+    FaultGate out;
+    FaultGate in;
   };
   struct Lookup;
 
   const Link* Find(NodeId node) const;
   bool Smaller(NodeId other) const { return options_.hello.node < other; }
+  // The part of Send and OnMessage that no fault keeps from its work.
+  void SendNow(Link* link, const wire::PeerMessage& message);
+  void ReceiveNow(Link* link, wire::PeerMessage message);
+  // Whether the message passes now; if not, its gate has seen to it.
+  bool Passes(Link* link, FaultTable::Direction direction, wire::PeerMessage* message);
+  void TickFaults(Link* link, MonotonicTime now);
   void TickDials(MonotonicTime now);
   void Dial(Target* target, MonotonicTime now);
   void DialAddress(Target* target, const sockaddr* address);
