@@ -49,5 +49,6 @@ void AddRepairCommands(CLI::App* app, Commands* commands);   // repair, repair s
 void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);
 void AddBenchCommand(CLI::App* app, Commands* commands);
+void AddChaosCommand(CLI::App* app, Commands* commands);
 
 }  // namespace eddy::tools

@@ -32,6 +32,7 @@ Exit codes:
   2 the command line is wrong   7 partly done: import, export
   3 nothing under this key      8 a node does not answer or is not ready
   4 not done, try again         9 refused: another cluster, or a conflict
+                               10 chaos: a promise was broken
 
 One verb's options: eddyctl help VERB)";
 
@@ -162,6 +163,7 @@ ExitCode Main(int argc, char** argv) {
   AddImportCommand(&app, &commands);
   AddExportCommand(&app, &commands);
   AddBenchCommand(&app, &commands);
+  AddChaosCommand(&app, &commands);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   commands[version] = [](const GlobalOptions& given) { return ShowVersion(given.output); };
   CLI::App* help = app.add_subcommand("help", "Explain a verb");

@@ -17,6 +17,7 @@ enum class ExitCode : int {
   kPartial = 7,         // import: some lines were not stored; export: some keys were not read
   kUnhealthy = 8,       // status, health, repair: a node does not answer or is not ready
   kRefused = 9,         // another cluster, or a state that contradicts the request
+  kBroken = 10,         // chaos: a promise was broken, or the cluster did not recover
   kInterrupted = 130,   // stopped by Ctrl-C, after a report of what was done
 };
 
