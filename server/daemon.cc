@@ -308,7 +308,9 @@ void Daemon::FollowLayouts() {
 }
 
 void Daemon::RunTurn() {
+  input_age_.Turn(clock());
   clients_.RunWoken();
+  AnswerTooLate();
   if (std::exchange(arrived_, false)) {
     runner_->TakeArrived(&results_);
     CompleteResults();
@@ -380,7 +382,43 @@ void Daemon::ShowSighting(const gossip::Event& sighting) {
   }
 }
 
+Duration Daemon::InputWaited() {
+  const MonotonicTime moment = clock();
+  input_age_.Turn(moment);
+  return input_age_.Most(moment);
+}
+
+void Daemon::OnPeerMessage(NodeId from, wire::PeerMessage message) {
+  // Of what others ask for a client, the node does nothing once no time is left.
+  if (auto* forward = std::get_if<wire::ForwardRequest>(&message)) {
+    forward->request.deadline -= InputWaited();
+  }
+  node_->Receive(now(), from, std::move(message));
+}
+
+void Daemon::AnswerTooLate() {
+  for (TooLate& late : std::exchange(too_late_, {})) {
+    ++too_late_count_;
+    limited_log_.Log(clock(), "too late", LogLevel::kWarning,
+                     "this process stood still, and requests that had waited for too long were "
+                     "not done: was it paused, or does its machine swap?");
+    late.done({.id = late.id,
+               .error = Error{Code::kUnavailable,
+                              "not done: this node stood still for longer than the request could "
+                              "wait; try again"}});
+  }
+}
+
 void Daemon::Submit(wire::ClientRequest request, Done done) {
+  if (const Duration waited = InputWaited(); waited > Duration::zero()) {
+    const Duration wait =
+        request.deadline == Duration::zero() ? Duration(config_.deadline) : request.deadline;
+    if (wait <= waited) {
+      too_late_.push_back({request.id, std::move(done)});
+      return;
+    }
+    request.deadline = wait - waited;
+  }
   if (free_tickets_.empty()) {
     free_tickets_.push_back(static_cast<uint32_t>(tickets_.size()));
     tickets_.emplace_back();
@@ -480,6 +518,7 @@ wire::NodeStatus Daemon::Status() {
     accepted += listener->accepted();
     refused += listener->refused();
   }
+  add("client_requests_too_late", too_late_count_);
   add("client_connections_accepted", accepted);
   add("client_connections_refused", refused);
   const StoreRunner::Counters& store = runner_->counters();

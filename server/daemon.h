@@ -28,6 +28,7 @@
 #include "server/fault_table.h"
 #include "server/front.h"
 #include "server/gossip_door.h"
+#include "server/input_age.h"
 #include "server/key_lister.h"
 #include "server/log_sink.h"
 #include "server/native_door.h"
@@ -79,9 +80,7 @@ class Daemon final : private Front, private PeerHandler {
   // PeerHandler
   void OnPeerUp(NodeId peer) override { node_->PeerUp(now(), peer); }
   void OnPeerDown(NodeId peer) override { node_->PeerDown(now(), peer); }
-  void OnPeerMessage(NodeId from, wire::PeerMessage message) override {
-    node_->Receive(now(), from, std::move(message));
-  }
+  void OnPeerMessage(NodeId from, wire::PeerMessage message) override;
   MonotonicTime clock() override { return now().monotonic; }
 
   std::optional<Problem> OpenEngine();
@@ -97,6 +96,9 @@ class Daemon final : private Front, private PeerHandler {
   void RunTurn();
   void RunEffects();
   bool CompleteResults();
+  // How long what has arrived in this turn may have waited, at most.
+  Duration InputWaited();
+  void AnswerTooLate();
   void Answer(node::ClientAnswer answer);
   void Tick();
 
@@ -111,6 +113,7 @@ class Daemon final : private Front, private PeerHandler {
   LimitedLog limited_log_;
   Random random_;
   TurnClock clock_;
+  InputAge input_age_;
   MonotonicTime started_at_;
 
   uv_loop_t loop_;
@@ -143,6 +146,13 @@ class Daemon final : private Front, private PeerHandler {
   std::vector<Done> tickets_;
   std::vector<uint32_t> free_tickets_;
   size_t tickets_out_ = 0;
+  // Requests that came too late to be done; answered in this turn.
+  struct TooLate {
+    RequestId id;
+    Done done;
+  };
+  std::vector<TooLate> too_late_;
+  uint64_t too_late_count_ = 0;
 
   Stage stage_ = Stage::kServing;
   MonotonicTime stage_since_;

@@ -256,6 +256,7 @@ class KeyJudge {
         for (auto& list : not_gone_) list.push_back(index);
       }
     }
+    replaced_.Join(operation.seen);
     issued_.push_back(&operation);
   }
 
@@ -367,6 +368,8 @@ class KeyJudge {
       const ChaosOperation& put = *acknowledged_[i];
       const auto own = OwnDot(put);
       if (!own || !read.told.Covers(*own)) continue;
+      // Whoever had seen it may have deleted it, and what it had not seen shows again.
+      if (replaced_.Covers(*own)) return;
       if (shown != nullptr) {
         if (shown != &put && shown->outcome == Outcome::kDone &&
             shown->ended + kClockMargin < put.began) {
@@ -492,6 +495,7 @@ class KeyJudge {
   std::vector<size_t> begun_;  // in writes_
   std::vector<size_t> live_;   // of them, those that no write had seen
   std::vector<std::vector<size_t>> not_gone_{kReplicasMax + 1};
+  CausalContext replaced_;  // what all writes had seen
   std::vector<const ChaosOperation*> issued_;
   std::vector<const ChaosOperation*> acknowledged_;  // puts
 };

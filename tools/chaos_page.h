@@ -83,8 +83,8 @@ $("verdict").textContent = data.verdict;
 $("verdict").className = "verdict " + (data.kept ? "kept" : "broken");
 $("about").textContent = `Eddy ${data.version}, ${data.nodes} nodes, N = 3 and mostly ` +
   `R = W = 2; ${data.seconds.toFixed(0)} s of faults with seed ${data.seed}, ` +
-  `${count(data.disks_lost)} disks taken away; then ${count(data.final_reads)} reads through ` +
-  `every node.`;
+  `${data.disks_lost} ${data.disks_lost === 1 ? "disk" : "disks"} taken away; then ` +
+  `${count(data.final_reads)} reads, of each key through every node.`;
 for (const [name, value] of [
   ["writes acknowledged", count(data.writes_acknowledged)], ["lost", count(data.lost)],
   ["outcome unknown", count(data.writes_unknown)], ["not done", count(data.not_done)],

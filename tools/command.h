@@ -50,5 +50,6 @@ void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);
 void AddBenchCommand(CLI::App* app, Commands* commands);
 void AddChaosCommand(CLI::App* app, Commands* commands);
+void AddFaultCommands(CLI::App* app, Commands* commands);  // faults set, faults show
 
 }  // namespace eddy::tools

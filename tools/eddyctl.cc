@@ -164,6 +164,7 @@ ExitCode Main(int argc, char** argv) {
   AddExportCommand(&app, &commands);
   AddBenchCommand(&app, &commands);
   AddChaosCommand(&app, &commands);
+  AddFaultCommands(&app, &commands);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   commands[version] = [](const GlobalOptions& given) { return ShowVersion(given.output); };
   CLI::App* help = app.add_subcommand("help", "Explain a verb");

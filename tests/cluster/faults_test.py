@@ -54,6 +54,34 @@ class FaultsTest(unittest.TestCase):
             wrong = {key: (value, found[key]) for key, value in expected.items() if found[key] != value}
             self.assertEqual(list(wrong.items())[:5], [], "from %s" % node.name)
 
+    def test_what_waited_while_a_node_stood_still_is_not_done_afterwards(self):
+        """Its client has asked another node since, and a late write would pass for the latest."""
+        cluster = self.start(start=False)
+        config = cluster.folder + "/eddy.toml"
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("[limits]\ndeadline_ms = 300\n")
+        cluster.flags = ("--config", config)
+        cluster.start()
+        n1, n2, _ = cluster.nodes
+        with n1.resp() as client, n2.resp() as other:
+            self.assertEqual(client.ask("SET", "k", "early"), b"OK")
+            n1.signal(signal.SIGSTOP)
+            try:
+                client.send("SET", "k", "stale")
+                # Which takes n2 longer than a request may take.
+                harness.wait_until(lambda: other.ask("SET", "k", "new") and self.is_missed(n2, "n1"), "n1 to be missed")
+            finally:
+                n1.signal(signal.SIGCONT)
+            with self.assertRaisesRegex(harness.RespError, "stood still"):
+                client.receive()
+            harness.wait_until(lambda: n1.get("k", "--bucket", "redis") == "new", "n1 to have read what it had missed")
+            for node in cluster.nodes:
+                self.assertEqual(node.get("k", "--bucket", "redis"), "new")
+
+    def is_missed(self, node, name):
+        shown = json.loads(node.ctl("members", "--json").stdout)
+        return not {member["name"]: member for member in shown["members"]}[name]["reachable"]
+
     def test_every_node_gives_what_any_node_took(self):
         cluster = self.start()
         for node in cluster.nodes:

@@ -2,6 +2,8 @@
 #include "server/admin.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -82,6 +84,53 @@ TEST_F(AdminTest, SaysHowToTurnComparingOn) {
   const Error error = Refusal("repair.start");
   EXPECT_EQ(error.code, Code::kConflict);
   EXPECT_THAT(error.text, HasSubstr("anti_entropy_seconds"));
+}
+
+TEST_F(AdminTest, BreaksNothingUnlessItMay) {
+  for (const char* call : {"fault.set", "fault.show", "fault.x"}) {
+    EXPECT_EQ(Refusal(call).code, Code::kUnsupported);
+    EXPECT_THAT(Refusal(call).text, HasSubstr("--enable-fault-injection"));
+  }
+}
+
+TEST_F(AdminTest, FaultsAreSetShownAndRefused) {
+  FaultTable faults{Random(1)};
+  const auto run = [&](const std::string& call, const std::string& arguments) {
+    return RunAdmin(node_.get(), {}, {{1, 2}, call, arguments}, &faults);
+  };
+  const auto set = run("fault.set", R"({"rules": [{"peer": "n2", "drop": true, "way": "out"},
+      {"peer": "127.0.0.9:77", "delay_ms": 20, "lose_per_mille": 5}]})");
+  ASSERT_FALSE(set.error.has_value()) << set.error->text;
+  EXPECT_TRUE(faults.Judge("127.0.0.2", 7401, FaultTable::Direction::kOut).drop);
+  EXPECT_FALSE(faults.Judge("127.0.0.2", 7401, FaultTable::Direction::kIn).drop);
+  EXPECT_EQ(faults.Judge("127.0.0.9", 77, FaultTable::Direction::kIn).delay,
+            std::chrono::milliseconds(20));
+  const auto shown = nlohmann::json::parse(run("fault.show", "").result);
+  EXPECT_EQ(shown["rules"][0]["peer"], "127.0.0.2:7401");
+  EXPECT_EQ(shown["rules"][1]["way"], "both");
+  EXPECT_EQ(shown["dropped"], 1);
+
+  for (const auto& [arguments, text] : std::vector<std::pair<std::string, std::string>>{
+           {"", "rules must be a list"},
+           {R"({"rules": 3})", "rules must be a list"},
+           {R"({"rules": [3]})", "must be an object"},
+           {R"({"rules": [{}]})", "needs a peer"},
+           {R"({"rules": [{"peer": "n9"}]})", "'n9'"},
+           {R"({"rules": [{"peer": "h:99999"}]})", "h:99999"},
+           {R"({"rules": [{"peer": "n2", "way": "up"}]})", "in, out or both"},
+           {R"({"rules": [{"peer": "n2", "drop": 1}]})", "true or false"},
+           {R"({"rules": [{"peer": "n2", "lose_per_mille": 1001}]})", "0 to 1000"},
+           {R"({"rules": [{"peer": "n2", "delay_ms": -1}]})", "0 to 10000"},
+           {R"({"rules": [{"peer": "n2", "slow": 1}]})", "'slow'"}}) {
+    const auto refused = run("fault.set", arguments);
+    ASSERT_TRUE(refused.error.has_value()) << arguments;
+    EXPECT_EQ(refused.error->code, Code::kInvalidArgument);
+    EXPECT_THAT(refused.error->text, HasSubstr(text));
+  }
+  EXPECT_EQ(faults.rules().size(), 2);
+  EXPECT_THAT(run("fault.x", "").error->text, HasSubstr("fault.set"));
+  EXPECT_FALSE(run("fault.set", R"({"rules": []})").error.has_value());
+  EXPECT_TRUE(faults.rules().empty());
 }
 
 }  // namespace

@@ -50,10 +50,11 @@ class GossipDoorTest : public ::testing::Test {
         [end](const gossip::Address& from, std::string_view bytes) {
           end->heard.emplace_back(from, bytes);
         },
-        RealTime);
+        RealTime, end == &a_ ? &faults_ : nullptr);
     return end->door->Open();
   }
 
+  FaultTable faults_{Random(1)};  // of a
   TestLoop loop_;
   End a_;
   End b_;
@@ -115,6 +116,28 @@ TEST_F(GossipDoorTest, AHostWithoutAnAddressIsRefused) {
   const Status unknown = Open(&a_, "no-such-host.invalid", 7401);
   ASSERT_FALSE(unknown.has_value());
   EXPECT_NE(unknown.error().text.find("no-such-host.invalid"), std::string::npos);
+}
+
+TEST_F(GossipDoorTest, FaultsDropAndDelayDatagrams) {
+  ASSERT_TRUE(Open(&a_, "127.0.0.1", FreePort()).has_value());
+  ASSERT_TRUE(Open(&b_, "127.0.0.1", FreePort()).has_value());
+  ASSERT_TRUE(faults_.Set({{.host = b_.at.host, .port = b_.at.port, .in = false, .drop = true}})
+                  .has_value());
+  a_.door->Send(b_.at, "dropped");
+  ASSERT_TRUE(
+      faults_
+          .Set({{.host = b_.at.host, .port = b_.at.port, .delay = std::chrono::milliseconds(20)}})
+          .has_value());
+  a_.door->Send(b_.at, "late");
+  b_.door->Send(a_.at, "late too");
+  const MonotonicTime begin = RealTime();
+  ASSERT_TRUE(loop_.Until([&] {
+    a_.door->Tick(RealTime());
+    return !b_.heard.empty() && !a_.heard.empty();
+  }));
+  EXPECT_GE(RealTime() - begin, std::chrono::milliseconds(19));
+  EXPECT_EQ(b_.heard[0].second, "late");
+  EXPECT_EQ(a_.heard[0].second, "late too");
 }
 
 }  // namespace

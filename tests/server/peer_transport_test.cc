@@ -388,5 +388,82 @@ TEST_F(PeerTransportTest, OpensNoDoorOnPortZero) {
   EXPECT_TRUE(alone->transport->empty());
 }
 
+// What a fault table that `a` asks makes of its connection with `b`.
+class PeerFaultTest : public PeerTransportTest {
+ protected:
+  void Start2() {
+    a_ = Start(0, {.faults = &faults_});
+    b_ = Start(1);
+    ASSERT_TRUE(Connect(a_, b_));
+  }
+  void Set(FaultTable::Rule rule) {
+    rule.host = seeds_[1].host;
+    rule.port = seeds_[1].peer_port;
+    ASSERT_TRUE(faults_.Set({rule}).has_value());
+  }
+
+  FaultTable faults_{Random(1)};
+  Peer* a_ = nullptr;
+  Peer* b_ = nullptr;
+};
+
+TEST_F(PeerFaultTest, WhatIsCutIsSilentThenGoneAndComesBack) {
+  Start2();
+  Set({.drop = true});
+  a_->transport->Send(b_->id, wire::ReadRequest{.op = 1, .key = "k"});
+  b_->transport->Send(a_->id, wire::ReadRequest{.op = 2, .key = "k"});
+  ASSERT_TRUE(loop_.Until([&] { return a_->down[b_->id] == 1; })) << "it was asked and was silent";
+  const MonotonicTime begin = time_;
+  ASSERT_TRUE(loop_.Until([&] { return time_ - begin > std::chrono::seconds(5); }));
+  EXPECT_FALSE(a_->Connected(*b_)) << "nobody gets through";
+  EXPECT_TRUE(a_->received.empty());
+  EXPECT_TRUE(b_->received.empty());
+  ASSERT_TRUE(faults_.Set({}).has_value());
+  ASSERT_TRUE(Connect(a_, b_));
+  a_->transport->Send(b_->id, wire::WriteReply{.op = 3});
+  ASSERT_TRUE(loop_.Until([&] { return b_->received.size() == 1; }));
+}
+
+TEST_F(PeerFaultTest, OneWayCutLetsTheOtherThrough) {
+  Start2();
+  Set({.in = false, .drop = true});
+  a_->transport->Send(b_->id, wire::WriteReply{.op = 1});
+  b_->transport->Send(a_->id, wire::WriteReply{.op = 2});
+  ASSERT_TRUE(loop_.Until([&] { return a_->received.size() == 1; }));
+  EXPECT_TRUE(b_->received.empty());
+}
+
+TEST_F(PeerFaultTest, AConnectionThatLostSomethingEndsWhenTheFaultDoes) {
+  Start2();
+  Set({.in = false, .drop = true});
+  a_->transport->Send(b_->id, wire::WriteReply{.op = 1});
+  ASSERT_TRUE(faults_.Set({}).has_value());
+  ASSERT_TRUE(loop_.Until([&] { return a_->down[b_->id] == 1 && b_->down[a_->id] == 1; }));
+  EXPECT_TRUE(Connect(a_, b_));
+  EXPECT_TRUE(b_->received.empty());
+}
+
+TEST_F(PeerFaultTest, ALostMessageEndsTheConnection) {
+  Start2();
+  Set({.lose_per_mille = 1000});
+  a_->transport->Send(b_->id, wire::WriteReply{.op = 1});
+  ASSERT_TRUE(loop_.Until([&] { return a_->down[b_->id] == 1; }));
+  EXPECT_TRUE(b_->received.empty());
+  EXPECT_TRUE(Connect(a_, b_));
+}
+
+TEST_F(PeerFaultTest, DelayedMessagesComeLaterInTheirOrder) {
+  Start2();
+  Set({.delay = std::chrono::milliseconds(200)});
+  const MonotonicTime begin = time_;
+  a_->transport->Send(b_->id, wire::WriteReply{.op = 1});
+  ASSERT_TRUE(faults_.Set({}).has_value());
+  a_->transport->Send(b_->id, wire::WriteReply{.op = 2});
+  ASSERT_TRUE(loop_.Until([&] { return b_->received.size() == 2; }));
+  EXPECT_GE(time_ - begin, std::chrono::milliseconds(200));
+  EXPECT_EQ(std::get<wire::WriteReply>(b_->received[0].second).op, 1u);
+  EXPECT_EQ(a_->down[b_->id], 0);
+}
+
 }  // namespace
 }  // namespace eddy::server

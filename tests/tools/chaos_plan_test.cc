@@ -1,0 +1,50 @@
+#include "tools/chaos_plan.h"
+
+#include <set>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace eddy::tools {
+namespace {
+
+std::vector<ChaosFault> Some(ChaosPlan plan, int count) {
+  std::vector<ChaosFault> faults;
+  for (int i = 0; i < count; ++i) faults.push_back(plan.Next());
+  return faults;
+}
+
+TEST(ChaosPlan, IsAFunctionOfTheSeed) {
+  for (const auto& row : {ChaosPlan::OfNodes, ChaosPlan::OfNetwork}) {
+    const auto once = Some(row(7), 30);
+    const auto again = Some(row(7), 30);
+    const auto other = Some(row(8), 30);
+    bool differs = false;
+    for (size_t i = 0; i < once.size(); ++i) {
+      EXPECT_EQ(once[i].kind, again[i].kind);
+      EXPECT_EQ(once[i].pause, again[i].pause);
+      EXPECT_EQ(once[i].lasts, again[i].lasts);
+      EXPECT_EQ(once[i].draw, again[i].draw);
+      differs = differs || once[i].kind != other[i].kind;
+    }
+    EXPECT_TRUE(differs);
+  }
+}
+
+TEST(ChaosPlan, EveryKindComesBeforeAnyComesAgain) {
+  std::set<ChaosFaultKind> kinds;
+  for (const ChaosFault& fault : Some(ChaosPlan::OfNodes(3), 7)) kinds.insert(fault.kind);
+  for (const ChaosFault& fault : Some(ChaosPlan::OfNetwork(3), 5)) kinds.insert(fault.kind);
+  EXPECT_EQ(kinds.size(), 11);
+}
+
+TEST(ChaosPlan, WhatTakesADiskWaitsUntilAllIsQuiet) {
+  using enum ChaosFaultKind;
+  for (const ChaosFaultKind kind : {kWipe, kJoin, kLeave}) EXPECT_TRUE(NeedsQuiet(kind));
+  for (const ChaosFaultKind kind : {kKill, kPause, kRestart, kPartition, kLoss}) {
+    EXPECT_FALSE(NeedsQuiet(kind)) << ChaosFaultName(kind);
+  }
+}
+
+}  // namespace
+}  // namespace eddy::tools

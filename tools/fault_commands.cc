@@ -1,0 +1,79 @@
+// faults set, faults show: what breaks one node's network on purpose, where it was started so that
+// it may be.
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tools/command.h"
+#include "tools/session.h"
+
+namespace eddy::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<Json> AskNode(const GlobalOptions& global, const std::string& call, const Json& arguments) {
+  const auto addresses = AddressesOf(global);
+  if (!addresses) return std::unexpected(addresses.error());
+  const auto said = AskAdminOfAll(global, {addresses->front()}, call, arguments.dump());
+  if (!said[0]) return std::unexpected(said[0].error());
+  return Json::parse(*said[0], nullptr, false);
+}
+
+ExitCode SetFaults(const GlobalOptions& global, const std::string& text) {
+  const Output& output = global.output;
+  const Json rules = Json::parse(text, nullptr, false);
+  if (!rules.is_array()) {
+    return output.Fail(ExitCode::kUsage, CodeName(Code::kInvalidArgument),
+                       "RULES must be a JSON list, such as '[{\"peer\":\"n3\",\"drop\":true}]'; an "
+                       "empty one ends all faults");
+  }
+  const auto done = AskNode(global, "fault.set", {{"rules", rules}});
+  if (!done) return output.Fail(done.error());
+  if (output.json()) {
+    output.Json(*done);
+  } else {
+    output.Line(rules.empty() ? std::string("no faults any more")
+                              : fmt::format("{} rules are in force", rules.size()));
+  }
+  return ExitCode::kOk;
+}
+
+ExitCode ShowFaults(const GlobalOptions& global) {
+  const Output& output = global.output;
+  const auto shown = AskNode(global, "fault.show", Json::object());
+  if (!shown) return output.Fail(shown.error());
+  if (output.json()) {
+    output.Json(*shown);
+    return ExitCode::kOk;
+  }
+  for (const Json& rule : shown->value("rules", Json::array())) output.Line(rule.dump());
+  output.Line(fmt::format("{} messages dropped, {} lost, {} delayed since the start",
+                          shown->value("dropped", uint64_t{0}), shown->value("lost", uint64_t{0}),
+                          shown->value("delayed", uint64_t{0})));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddFaultCommands(CLI::App* app, Commands* commands) {
+  CLI::App* faults =
+      app->add_subcommand("faults", "Break the network of one node of a test cluster by hand");
+  faults->require_subcommand(1);
+  CLI::App* set = faults->add_subcommand(
+      "set", "These faults and no others, of a node started with --enable-fault-injection");
+  const auto rules = std::make_shared<std::string>();
+  set->add_option("RULES", *rules,
+                  "JSON list of objects: peer (name or HOST:PORT of its peer door), way (in, out, "
+                  "both), drop, lose_per_mille, delay_ms")
+      ->required();
+  (*commands)[set] = [rules](const GlobalOptions& global) { return SetFaults(global, *rules); };
+  CLI::App* show = faults->add_subcommand("show", "The faults in force, and what they did");
+  (*commands)[show] = [](const GlobalOptions& global) { return ShowFaults(global); };
+}
+
+}  // namespace eddy::tools
