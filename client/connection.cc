@@ -133,6 +133,14 @@ void Connection::CloseSocket() {
   fd_ = -1;
 }
 
+void Connection::Abandon() {
+  if (fd_ < 0) return;
+  // Close then resets the connection, instead of having the kernel deliver what is unsent for as
+  // long as it takes.
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 // ---- Bytes
 
 short Connection::events() const {

@@ -90,6 +90,7 @@ Result<Connection*> NodePool::ConnectionTo(NodeIndex index, TimePoint now) {
 
 void NodePool::Fail(NodeIndex index, const Error& error, TimePoint now) {
   Node& node = *nodes_[index];
+  if (node.connection != nullptr) node.connection->Abandon();
   node.connection.reset();
   node.last_error = error;
   const bool stranger = !node.worked && index >= options_.nodes.size();

@@ -1,5 +1,10 @@
 #include "client/connection.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -144,6 +149,31 @@ TEST(Connection, BoundsWhatIsUnderWay) {
   ASSERT_TRUE(connection->Receive(Soon()).has_value());
   EXPECT_TRUE(connection->Send(GetOf(3)).has_value());
   EXPECT_EQ(node.requests().size(), 2u);  // the third has not left yet
+}
+
+TEST(Connection, WhatWasAbandonedIsResetAndNotDeliveredLater) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(at);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
+  for (const bool abandoned : {false, true}) {
+    auto connection = Connection::Open({"127.0.0.1", ntohs(at.sin_port)}, {});
+    ASSERT_TRUE(connection.has_value());
+    const int node = ::accept(listener, nullptr, nullptr);
+    ASSERT_GE(node, 0);
+    if (abandoned) (*connection)->Abandon();
+    connection->reset();
+    char byte = 0;
+    const ssize_t got = ::recv(node, &byte, 1, 0);
+    EXPECT_EQ(got, abandoned ? -1 : 0);
+    if (abandoned) EXPECT_EQ(errno, ECONNRESET);
+    ::close(node);
+  }
+  ::close(listener);
 }
 
 TEST(Connection, RefusesARequestOutOfLimitsAndStaysSound) {
