@@ -89,14 +89,11 @@ def redis_cli(k, *words):
 
 
 def setUpModule():
+    unittest.addModuleCleanup(must, "./dev", "docker", "stop-engine")
     built = run("./dev", "docker", "image", "--bin", harness.BIN, seconds=IMAGE_SECONDS)
     if built.returncode != 0:
         raise AssertionError("Docker cannot be used on this machine:\n%s%s" % (built.stdout, built.stderr))
     print(built.stdout, flush=True)
-
-
-def tearDownModule():
-    print(must("./dev", "docker", "stop-engine"), flush=True)
 
 
 class ComposeTest(unittest.TestCase):
