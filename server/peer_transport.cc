@@ -275,7 +275,7 @@ void PeerTransport::Tick(MonotonicTime now) {
     } else if (!link.silent_since) {
       link.silent_since = now;
     } else if (now - *link.silent_since > options_.silence_max) {
-      link.connection->Close("it was asked and has not answered");
+      link.connection->Abandon("it was asked and has not answered");
     }
   }
   TickDials(now);

@@ -286,6 +286,15 @@ void TcpConnection::Close(std::string_view reason) {
   });
 }
 
+void TcpConnection::Abandon(std::string_view reason) {
+  uv_os_fd_t socket = -1;
+  if (!closed() && uv_fileno(reinterpret_cast<uv_handle_t*>(&socket_), &socket) == 0) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  }
+  Close(reason);
+}
+
 void TcpConnection::CheckTimes(MonotonicTime now) {
   const TcpLimits& limits = shared_->limits;
   if (closed()) return;

@@ -99,6 +99,9 @@ class TcpConnection final : public Outlet {
   // At once, whatever waits to be written; `reason` is empty where the other side did it. Nothing
   // is called after this but the session's OnClosed and then on_closed, both later.
   void Close(std::string_view reason);
+  // The same, and what the other side's kernel has not taken yet will not be delivered either, as
+  // it would be for minutes otherwise: for one that is given up on, whose work others do now.
+  void Abandon(std::string_view reason);
   // For bytes appended where nothing else can have changed: a Wake that does not ask the session.
   void QueueFlush();
   // Takes no more input, for good: for a daemon that drains.

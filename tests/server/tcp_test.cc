@@ -82,6 +82,7 @@ class TcpTest : public testing::Test {
                         .hello_max = hello_max,
                         .full_reply = "full\n"},
         [this](TcpConnection* connection) {
+          connection_ = connection;
           return std::make_unique<LineSession>(&control_, connection);
         },
         [this] { return time_; });
@@ -119,6 +120,7 @@ class TcpTest : public testing::Test {
   TestLoop loop_;
   TcpShared shared_;
   LineSession::Control control_;
+  TcpConnection* connection_ = nullptr;  // the last one
   std::unique_ptr<TcpListener> listener_;
 };
 
@@ -148,6 +150,17 @@ TEST_F(TcpTest, SendsTheLastWordsBeforeItCloses) {
   ASSERT_TRUE(SendAll(&loop_, &client, "bye\n" + std::string(100'000, 'z')));
   ASSERT_TRUE(Ends(&client));
   EXPECT_EQ(client.received, "bye\n");
+}
+
+TEST_F(TcpTest, ResetsWhatIsAbandoned) {
+  Open();
+  TestSocket client(listener_->port());
+  ASSERT_TRUE(SendAll(&loop_, &client, "one\n"));
+  ASSERT_TRUE(Receives(&client, "one\n"));
+  connection_->Abandon("given up on");
+  EXPECT_FALSE(Ends(&client)) << "an orderly end would have delivered what was unsent first";
+  EXPECT_TRUE(client.broken());
+  EXPECT_EQ(control_.closed_because, "given up on");
 }
 
 TEST_F(TcpTest, LingersNoLongerThanAllowed) {
