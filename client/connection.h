@@ -87,8 +87,8 @@ class Connection {
   // not have been done.
   [[nodiscard]] Result<Reply> Receive(TimePoint deadline);
 
-  // When this goes, what was sent and has not arrived is not to arrive any more: its owner has given
-  // up on the node, and asks another. (What the node's kernel has taken may still be done.)
+  // When this goes, what was sent and has not arrived is not to arrive any more: its owner has
+  // given up on the node, and asks another. (What the node's kernel has taken may still be done.)
   void Abandon();
 
   // The hellos were exchanged: the node's is there.

@@ -36,6 +36,7 @@ void AntiEntropy::Relay(MonotonicTime now, const Topology& topology, const Peers
         if (known != before.end() && NameOf(*known) == NameOf(task)) {
           task.equal_at = known->equal_at;
           task.levelled_at = known->levelled_at;
+          task.asked = known->asked;
           if (!known->under_way) task.due = known->due;
         }
         task.source = std::ranges::find(sources, peer) != sources.end();
@@ -88,7 +89,7 @@ std::optional<size_t> AntiEntropy::Next(OpContext& context) {
     const size_t index = queue_.begin()->second;
     Task& task = tasks_[index];
     if (!context.peers.Reachable(task.peer)) {
-      Postpone(index, now + (task.source ? kPause : period_));
+      Postpone(index, now + (task.source || task.asked ? kPause : period_));
     } else if (!task.source && context.hints.MayHold(context.peers.IdOf(task.peer))) {
       Postpone(index, now + std::min(kPause, period_));
     } else {
@@ -115,6 +116,7 @@ void AntiEntropy::Ended(OpContext& context, const SyncExchange& exchange) {
       task.equal_at = exchange.began_at();
       task.levelled_at = exchange.began_at();
       task.misses = 0;
+      task.asked = task.asked && task.again;
       break;
     case SyncExchange::Outcome::kUnknownHere:
     case SyncExchange::Outcome::kUnknownThere:
@@ -158,6 +160,7 @@ size_t AntiEntropy::Start(MonotonicTime now, std::optional<uint32_t> partition) 
     if (!task.begins || (partition && task.partition != *partition)) continue;
     ++begun;
     task.misses = 0;
+    task.asked = true;
     if (task.under_way) {
       task.again = true;
     } else {

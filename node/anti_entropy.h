@@ -35,6 +35,7 @@ class AntiEntropy {
     uint32_t misses = 0;  // exchanges since then
     bool under_way = false;
     bool again = false;  // at once when this exchange has ended
+    bool asked = false;  // somebody started it, and waits until it is found equal
     MonotonicTime due;
   };
 

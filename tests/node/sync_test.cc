@@ -269,6 +269,22 @@ TEST_F(Sync, OfAPeerThatGoesAwayIsTakenUpWhenItIsBack) {
   EXPECT_EQ(second_.records[key], storage::EncodeRecord(RecordOf(1, 1, "v")));
 }
 
+TEST_F(Sync, WhatSomebodyWaitsForBeginsWithinASecondOnceThePeerIsThere) {
+  Settle();
+  bench_.PeerDown(Bench::Peer(2));
+  const size_t roots = second_.roots;
+  bench_.node().StartSync(bench_.now(), 7);
+  bench_.Advance(milliseconds(5));
+  bench_.PeerUp(Bench::Peer(2));
+  for (int i = 0; i < 210; ++i) {
+    bench_.Advance(milliseconds(5));
+    bench_.Sync();
+    second_.Answer();
+    third_.Answer();
+  }
+  EXPECT_EQ(second_.roots, roots + 1) << "the others wait until they are due";
+}
+
 TEST_F(Sync, OfAPeerThatSaysNothingEnds) {
   const std::string key = RecordKeyOf("k");
   Store(key, RecordOf(1, 1, "v"));
