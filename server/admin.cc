@@ -74,10 +74,11 @@ struct Call {
   std::string_view name;
   Answer (*run)(node::Node* node, Now now, const Json& arguments);
 };
-constexpr std::array<Call, 6> kCalls = {{
+constexpr std::array<Call, 7> kCalls = {{
     {"cluster.force", ForceCluster},
     {"cluster.order", OrderCluster},
     {"cluster.plan", PlanCluster},
+    {"cluster.ring", ShowRing},
     {"cluster.show", ShowCluster},
     {"repair.start", RepairStart},
     {"repair.status", RepairStatus},

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,18 @@ constexpr std::array<std::pair<std::string_view, Kind>, 5> kKinds = {{
 
 std::unexpected<Error> Bad(std::string text) {
   return Fail(Code::kInvalidArgument, std::move(text));
+}
+
+// Nothing, where the argument is missing.
+Result<std::optional<uint64_t>> NumberWithin(const Json& arguments, const char* name,
+                                             uint64_t least, uint64_t most) {
+  const auto found = arguments.find(name);
+  if (found == arguments.end()) return std::nullopt;
+  if (!found->is_number_unsigned() || found->get<uint64_t>() < least ||
+      found->get<uint64_t>() > most) {
+    return Bad(fmt::format("{} must be an integer within {} to {}", name, least, most));
+  }
+  return found->get<uint64_t>();
 }
 
 Result<LayoutChange> ReadChange(const node::Node& node, const Json& json) {
@@ -204,6 +217,46 @@ AdminAnswer ShowCluster(node::Node* node, Now, const Json& arguments) {
     answer["orders"].push_back(Describe(newest, order));
   }
   return answer;
+}
+
+AdminAnswer ShowRing(node::Node* node, Now, const Json& arguments) {
+  if (Status ok = CheckAdminNames(arguments, {"partition", "replicas"}); !ok) {
+    return std::unexpected(ok.error());
+  }
+  const ring::LayoutHistory* layouts = node->layouts();
+  if (layouts == nullptr) {
+    return Fail(Code::kUnavailable, "this node is no member of a cluster: ask one that is");
+  }
+  const uint32_t count = layouts->newest().partition_count();
+  const auto replicas = NumberWithin(arguments, "replicas", 1, ring::kWalkMax);
+  if (!replicas) return std::unexpected(replicas.error());
+  const auto partition = NumberWithin(arguments, "partition", 0, count - 1);
+  if (!partition) return std::unexpected(partition.error());
+  const auto first = static_cast<uint32_t>(partition->value_or(0));
+  const uint32_t end = partition->has_value() ? first + 1 : count;
+  Json live = Json::array();
+  for (const ring::Layout& layout : layouts->live()) {
+    Json members = Json::array();
+    for (const ring::Member& member : layout.members()) {
+      members.push_back({{"name", member.name}, {"zone", member.zone}});
+    }
+    Json lists = Json::array();
+    for (uint32_t i = first; i < end; ++i) {
+      Json list = Json::array();
+      for (const ring::MemberIndex index :
+           layout.PreferenceList(ring::PartitionId{i}, replicas->value_or(kReplicas))) {
+        list.push_back(index.value);
+      }
+      lists.push_back(std::move(list));
+    }
+    live.push_back({{"version", layout.version()},
+                    {"members", std::move(members)},
+                    {"lists", std::move(lists)}});
+  }
+  return Json{{"partitions", count},
+              {"first", first},
+              {"reading", node->layout().version()},
+              {"layouts", std::move(live)}};
 }
 
 AdminAnswer PlanCluster(node::Node* node, Now, const Json& arguments) {

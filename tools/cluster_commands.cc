@@ -1,4 +1,4 @@
-// status, health, ring: what the cluster looks like and where a key lives.
+// status, health: what the cluster looks like.
 #include <algorithm>
 #include <memory>
 
@@ -9,7 +9,6 @@
 #include "client/routing.h"
 #include "tools/command.h"
 #include "tools/health.h"
-#include "tools/json_lines.h"
 #include "tools/session.h"
 #include "tools/table.h"
 #include "tools/text.h"
@@ -176,55 +175,6 @@ ExitCode ShowHealth(const GlobalOptions& global) {
   return status->ready ? ExitCode::kOk : ExitCode::kUnhealthy;
 }
 
-struct RingOptions {
-  std::string key;
-  std::string bucket = "default";
-  size_t n = 3;
-};
-
-ExitCode Ring(const GlobalOptions& global, const RingOptions& options) {
-  const Output& output = global.output;
-  const auto status = AskStatus(global);
-  if (!status) return output.Fail(status.error());
-  const auto layout = client::LayoutOf(*status);
-  if (!layout) return output.Fail(layout.error());
-
-  const ring::Token token = ring::TokenOf(options.bucket, options.key);
-  const ring::PartitionId partition = layout->PartitionOf(token);
-  const auto list = layout->PreferenceList(partition, options.n);
-  const auto fallbacks = layout->Walk(partition).subspan(list.size());
-  if (output.json()) {
-    const auto names = [&](std::span<const ring::MemberIndex> members) {
-      Json array = Json::array();
-      for (const ring::MemberIndex index : members) array.push_back(layout->member(index).name);
-      return array;
-    };
-    Json object;
-    SetBytes("bucket", options.bucket, &object);
-    SetBytes("key", options.key, &object);
-    object["token"] = fmt::format("{:016x}", token.value);
-    object["slot"] = ring::SlotOf(token);
-    object["partition"] = partition.value;
-    object["preference_list"] = names(list);
-    object["fallbacks"] = names(fallbacks);
-    output.Json(object);
-    return ExitCode::kOk;
-  }
-  output.Line(fmt::format("token {:016x}, slot {} of {}, partition {} of {}", token.value,
-                          ring::SlotOf(token), ring::kSlots, partition.value,
-                          layout->partition_count()));
-  const auto show = [&](std::string_view role, std::span<const ring::MemberIndex> members) {
-    for (const ring::MemberIndex index : members) {
-      const ring::Member& member = layout->member(index);
-      output.Line(fmt::format("{:<9} {}  {}:{}  {}", role, member.name, member.doors.host,
-                              member.doors.native, member.zone));
-    }
-  };
-  show("replica", list);
-  show("fallback", fallbacks);
-  return ExitCode::kOk;
-}
-
 }  // namespace
 
 void AddClusterCommands(CLI::App* app, Commands* commands) {
@@ -234,16 +184,6 @@ void AddClusterCommands(CLI::App* app, Commands* commands) {
 
   CLI::App* health = app->add_subcommand("health", "Is the node ready? By the exit code");
   (*commands)[health] = [](const GlobalOptions& global) { return ShowHealth(global); };
-
-  CLI::App* ring = app->add_subcommand("ring", "Where a key lives: token, slot, partition, nodes");
-  ring->alias("locate");
-  const auto options = std::make_shared<RingOptions>();
-  ring->add_option("KEY", options->key, "The key")->required()->option_text(" ");
-  ring->add_option("--bucket", options->bucket, "The bucket [default]")->option_text("NAME");
-  ring->add_option("-n", options->n, "Replicas [3]")
-      ->check(CLI::Range(size_t{1}, ring::kWalkMax).description(""))
-      ->option_text("COUNT");
-  (*commands)[ring] = [options](const GlobalOptions& global) { return Ring(global, *options); };
 }
 
 }  // namespace eddy::tools

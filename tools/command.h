@@ -43,7 +43,8 @@ using Command = std::function<ExitCode(const GlobalOptions&)>;
 using Commands = std::map<const CLI::App*, Command>;
 
 void AddKeyCommands(CLI::App* app, Commands* commands);      // put, get, del
-void AddClusterCommands(CLI::App* app, Commands* commands);  // status, health, ring
+void AddClusterCommands(CLI::App* app, Commands* commands);  // status, health
+void AddRingCommand(CLI::App* app, Commands* commands);      // ring
 void AddMemberCommands(CLI::App* app, Commands* commands);   // members, cluster ..
 void AddRepairCommands(CLI::App* app, Commands* commands);   // repair, repair status
 void AddImportCommand(CLI::App* app, Commands* commands);

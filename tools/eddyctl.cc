@@ -158,6 +158,7 @@ ExitCode Main(int argc, char** argv) {
   Commands commands;
   AddKeyCommands(&app, &commands);
   AddClusterCommands(&app, &commands);
+  AddRingCommand(&app, &commands);
   AddMemberCommands(&app, &commands);
   AddRepairCommands(&app, &commands);
   AddImportCommand(&app, &commands);

@@ -234,29 +234,52 @@ ExitCode Wait(const GlobalOptions& global) {
 
 // --- changes
 
-// The bytes that a replica of a partition has on average, over the members that answer.
-uint64_t BytesOfReplica(const GlobalOptions& global, const wire::NodeStatus& status,
-                        uint64_t replicas) {
-  uint64_t bytes = 0;
-  for (const auto& answer : AskStatusOfAll(global, AddressesOfMembers(status))) {
-    if (answer) bytes += answer->data_bytes;
+// The bytes that a replica of a partition has on average, over the members that answer; nothing
+// where none does that holds any. `plan` says how many replicas each has.
+std::optional<uint64_t> BytesOfReplica(const GlobalOptions& global, const wire::NodeStatus& status,
+                                       const Json& plan) {
+  std::map<std::string, uint64_t> held;
+  for (const Json& member : plan.at("members")) {
+    held[member.at("name").get<std::string>()] = member.at("replicas_before").get<uint64_t>();
   }
-  return replicas == 0 ? 0 : bytes / replicas;
+  uint64_t bytes = 0;
+  uint64_t replicas = 0;
+  for (const auto& answer : AskStatusOfAll(global, AddressesOfMembers(status))) {
+    if (!answer) continue;
+    bytes += answer->data_bytes;
+    replicas += held[answer->name];
+  }
+  if (replicas == 0) return std::nullopt;
+  return bytes / replicas;
 }
 
-void ShowPlan(const Output& output, const Json& plan, uint64_t bytes_of_replica) {
+// The plan as the node gives it, with what follows from it: shares in percent, and bytes where they
+// are known.
+Json WithEstimates(Json plan, std::optional<uint64_t> bytes_of_replica) {
+  for (const char* when : {"before", "after"}) {
+    const std::string replicas = fmt::format("replicas_{}", when);
+    uint64_t whole = 0;
+    for (const Json& member : plan.at("members")) whole += member.at(replicas).get<uint64_t>();
+    for (Json& member : plan.at("members")) {
+      const uint64_t permille =
+          whole == 0 ? 0 : (member.at(replicas).get<uint64_t>() * 1000 + whole / 2) / whole;
+      member[fmt::format("percent_{}", when)] = static_cast<double>(permille) / 10;
+    }
+  }
+  for (Json& move : plan.at("moves")) {
+    move["bytes"] = nullptr;
+    if (bytes_of_replica) {
+      move["bytes"] = move.at("partitions").get<uint64_t>() * *bytes_of_replica;
+    }
+  }
+  return plan;
+}
+
+void ShowPlan(const Output& output, const Json& plan) {
   output.Line(fmt::format("Layout {}: {}", plan.at("version").get<uint64_t>(),
                           fmt::join(plan.at("changes").get<std::vector<std::string>>(), ", ")));
-  uint64_t before = 0;
-  uint64_t after = 0;
-  for (const Json& member : plan.at("members")) {
-    before += member.at("replicas_before").get<uint64_t>();
-    after += member.at("replicas_after").get<uint64_t>();
-  }
-  const auto percent = [](const Json& part, uint64_t whole) {
-    return whole == 0 ? std::string("-")
-                      : fmt::format("{:.1f}%", 100 * static_cast<double>(part.get<uint64_t>()) /
-                                                   static_cast<double>(whole));
+  const auto percent = [](const Json& share) {
+    return fmt::format("{:.1f}%", share.get<double>());
   };
   std::vector<std::vector<std::string>> rows = {
       {"node", "zone", "weight", "share now", "share then", "change"}};
@@ -264,8 +287,7 @@ void ShowPlan(const Output& output, const Json& plan, uint64_t bytes_of_replica)
     const std::string zone = member.at("zone").get<std::string>();
     rows.push_back({member.at("name").get<std::string>(), zone.empty() ? "-" : zone,
                     fmt::format("{}", member.at("weight").get<uint64_t>()),
-                    percent(member.at("replicas_before"), before),
-                    percent(member.at("replicas_after"), after),
+                    percent(member.at("percent_before")), percent(member.at("percent_after")),
                     member.at("change").get<std::string>()});
   }
   for (const std::string& line : FormatTable(rows)) output.Line(line);
@@ -273,10 +295,12 @@ void ShowPlan(const Output& output, const Json& plan, uint64_t bytes_of_replica)
   std::map<std::string, uint64_t> received;
   rows = {{"from", "to", "partitions", "about"}};
   for (const Json& move : plan.at("moves")) {
-    const auto partitions = move.at("partitions").get<uint64_t>();
-    received[move.at("to").get<std::string>()] += partitions * bytes_of_replica;
+    const bool is_known = move.at("bytes").is_number();
+    const uint64_t bytes = is_known ? move.at("bytes").get<uint64_t>() : 0;
+    received[move.at("to").get<std::string>()] += bytes;
     rows.push_back({move.at("from").get<std::string>(), move.at("to").get<std::string>(),
-                    fmt::format("{}", partitions), FormatBytes(partitions * bytes_of_replica)});
+                    fmt::format("{}", move.at("partitions").get<uint64_t>()),
+                    is_known ? FormatBytes(bytes) : "-"});
   }
   if (rows.size() == 1) {
     output.Line("No data moves.");
@@ -284,9 +308,10 @@ void ShowPlan(const Output& output, const Json& plan, uint64_t bytes_of_replica)
     for (const std::string& line : FormatTable(rows)) output.Line(line);
     uint64_t most = 0;
     for (const auto& [name, bytes] : received) most = std::max(most, bytes);
-    output.Line(fmt::format("At least {} where nodes move {} a second (bytes_per_second).",
-                            FormatSeconds(most / kMovedPerSecond + 1),
-                            FormatBytes(kMovedPerSecond)));
+    if (most > 0)
+      output.Line(fmt::format("At least {} where nodes move {} a second (bytes_per_second).",
+                              FormatSeconds(most / kMovedPerSecond + 1),
+                              FormatBytes(kMovedPerSecond)));
   }
   for (const Json& warning : plan.at("warnings")) {
     output.Line("Warning: " + warning.get<std::string>());
@@ -338,23 +363,14 @@ ExitCode Change(const GlobalOptions& global, const ChangeOptions& options) {
   if (!status) return output.Fail(status.error());
   const Json arguments = {{"changes", ChangesOf(options)}};
   const client::Address address = AddressOfSelf(*status);
-  const auto plan = AskOne(global, address, "cluster.plan", arguments);
+  auto plan = AskOne(global, address, "cluster.plan", arguments);
   if (!plan) return output.Fail(plan.error());
   try {
-    uint64_t replicas = 0;
-    for (const Json& member : plan->at("members")) {
-      replicas += member.at("replicas_before").get<uint64_t>();
-    }
-    const uint64_t bytes = BytesOfReplica(global, *status, replicas);
-    if (options.plan) {
-      if (output.json()) {
-        output.Json(*plan);
-      } else {
-        ShowPlan(output, *plan, bytes);
-      }
-      return ExitCode::kOk;
-    }
-    if (!output.json() && !output.quiet()) ShowPlan(output, *plan, bytes);
+    const auto bytes_of_replica = BytesOfReplica(global, *status, *plan);
+    *plan = WithEstimates(*std::move(plan), bytes_of_replica);
+    if (options.plan && output.json()) output.Json(*plan);
+    if (!output.json() && (options.plan || !output.quiet())) ShowPlan(output, *plan);
+    if (options.plan) return ExitCode::kOk;
   } catch (const Json::exception&) {
     return output.Fail(kUnreadable);
   }

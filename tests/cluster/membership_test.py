@@ -107,6 +107,9 @@ class MembershipTest(unittest.TestCase):
                 for leaver in (n1, n2):
                     self.order(n5, "leave", leaver.name)
                 self.assertEqual(set(self.members(n5)), {"n3", "n4", "n5"})
+                (layout,) = json.loads(n5.ctl("ring", "--json").stdout)["layouts"]
+                for partition in layout["partitions"]:
+                    self.assertEqual({owner["node"] for owner in partition["owners"]}, {"n3", "n4", "n5"})
                 before = load.operations
                 harness.wait_until(lambda: load.operations > before + 200, "clients to go on")
             finally:
@@ -231,6 +234,12 @@ class MembershipTest(unittest.TestCase):
             plan = n1.ctl("cluster", "leave", "n2", "--plan")
             self.assertEqual(plan.returncode, OK, plan)
             self.assertIn(b"only 2 can be kept", plan.stdout)
+            plan = json.loads(n1.ctl("cluster", "leave", "n2", "--plan", "--json").stdout)
+            self.assertEqual({member["name"]: member["percent_after"] for member in plan["members"]},
+                             {"n1": 50.0, "n2": 0.0, "n3": 50.0})
+            self.assertEqual(plan["moves"], [])  # n1 and n3 hold everything
+            plan = n1.ctl("cluster", "set-zone", "n2", "z9", "--plan")
+            self.assertIn(b"3 replicas in 2 zones", plan.stdout)
             self.assertEqual(self.settle(n1), 1)
             self.order(n1, "set-weight", "n2", "200")
             self.order(n1, "set-zone", "n2", "z9")

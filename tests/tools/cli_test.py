@@ -268,6 +268,23 @@ class ClusterTest(CliTest):
         self.assertEqual(self.ctl_json("locate", "user", "--bucket", "b")["slot"], 5474)
         self.assertIn("replica   n1  %s:7400" % self.node.address, self.ctl("ring", "key").decode())
 
+    def test_ring_of_all_partitions(self):
+        ring = self.ctl_json("ring")
+        (layout,) = ring["layouts"]
+        self.assertEqual((layout["version"], ring["reading"]), (1, 1))
+        self.assertEqual([each["partition"] for each in layout["partitions"]], list(range(ring["partitions"])))
+        self.assertEqual([owner["node"] for owner in layout["partitions"][5]["owners"]], ["n1"])
+        (one,) = self.ctl_json("ring", "--partition", "5")["layouts"]
+        self.assertEqual(one["partitions"], [layout["partitions"][5]])
+        self.assertEqual(self.ctl("ring", "--partition", "5").decode().split("\n")[0].split(),
+                         ["partition", "layout", "1,", "read", "by"])
+        for words, text in ((["ring", "--partition", str(ring["partitions"])], b"partition must be an integer within 0 to"),
+                            (["ring", "key", "--partition", "5"], b"--partition")):
+            with self.subTest(words=words):
+                ended = self.run_ctl(*words)
+                self.assertEqual((ended.returncode, ended.stdout), (USAGE, b""), ended)
+                self.assertIn(text, ended.stderr)
+
     def test_the_node_may_come_from_the_environment(self):
         self.ctl("health", node=False, environment={"EDDY_NODE": self.node.address})
 
