@@ -160,6 +160,7 @@ TEST_F(TcpTest, ResetsWhatIsAbandoned) {
   connection_->Abandon("given up on");
   EXPECT_FALSE(Ends(&client)) << "an orderly end would have delivered what was unsent first";
   EXPECT_TRUE(client.broken());
+  ASSERT_TRUE(loop_.Until([this] { return control_.closed == 1; }));
   EXPECT_EQ(control_.closed_because, "given up on");
 }
 
