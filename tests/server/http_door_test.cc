@@ -163,7 +163,12 @@ TEST(HttpDoor, MetricsAreEachDescribedOnceBeforeTheyAreGiven) {
 }
 
 TEST(HttpDoor, MetricsEscapeLabelsAndCarryValues) {
-  const std::string text = MetricsText(ExampleStatus());
+  wire::NodeStatus status = ExampleStatus();
+  status.layout_version = 3;
+  status.layout_newest = 4;
+  const std::string text = MetricsText(status);
+  EXPECT_THAT(text, HasSubstr("eddy_layout_version 3\n"));
+  EXPECT_THAT(text, HasSubstr("eddy_layout_newest 4\n"));
   EXPECT_THAT(text, HasSubstr("eddy_node_info{cluster=\"te\\\"st\",node=\"n1\""));
   EXPECT_THAT(text, HasSubstr("eddy_peer_reachable{peer=\"n2\",zone=\"z2\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("eddy_gets_total 7\n"));
