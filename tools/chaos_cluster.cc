@@ -13,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -152,6 +153,12 @@ Status ChaosCluster::Start(size_t index) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  // In the daemon's environment EDDY_ variables are settings; here all of those are flags.
+  std::vector<char*> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!std::string_view(*variable).starts_with("EDDY_")) environment.push_back(*variable);
+  }
+  environment.push_back(nullptr);
 
   const pid_t parent = getpid();
   const std::string log = LogPath(index);
@@ -165,7 +172,7 @@ Status ChaosCluster::Start(size_t index) {
     const int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(127);
-    execv(argv[0], argv.data());
+    execve(argv[0], argv.data(), environment.data());
     _exit(127);
   }
   node.pid = pid;
