@@ -23,8 +23,8 @@ Status CheckAdminNames(const nlohmann::ordered_json& arguments,
 // The layouts as this node knows them, every member's progress, and the orders that wait here.
 AdminAnswer ShowCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // Who holds which partition, by each live layout, oldest first: its members, and for each partition
-// (or the one of the argument `partition`) the preference list as indices into them. `replicas`: the
-// lists' length, 3 if it is missing.
+// (or the one of the argument `partition`) the preference list as indices into them. `replicas`:
+// the lists' length, 3 if it is missing.
 AdminAnswer ShowRing(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // `changes`: objects with kind (join, leave, remove, weight, zone), node (a name), and weight or
 // zone. What they would make of the cluster; and the order to make it so.

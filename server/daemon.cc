@@ -47,8 +47,8 @@ uv_handle_t* Base(Handle* handle) {
 
 Daemon* Self(void* data) { return static_cast<Daemon*>(data); }
 
-// What of the memory limit the cache of records gets, and the engine does not: a quarter, where that
-// leaves the engine enough.
+// What of the memory limit the cache of records gets, and the engine does not: a quarter, where
+// that leaves the engine enough.
 size_t RecordCacheBytes(const Config& config) {
   if (config.engine == EngineKind::kMemory) return 0;
   const size_t limit = config.memory_limit_bytes;
