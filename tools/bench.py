@@ -39,8 +39,10 @@ class Servers:
 
     def spawn(self, name, command, **kwargs):
         log = os.path.join(self.folder, name + ".log")
+        # What is measured is what the command line says: no EDDY_ variable is a setting of it.
+        environment = {word: text for word, text in os.environ.items() if not word.startswith("EDDY_")}
         with open(log, "wb") as errors:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors, **kwargs)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors, env=environment, **kwargs)
         process.log = log
         self.processes.append(process)
         return process

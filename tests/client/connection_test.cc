@@ -170,7 +170,9 @@ TEST(Connection, WhatWasAbandonedIsResetAndNotDeliveredLater) {
     char byte = 0;
     const ssize_t got = ::recv(node, &byte, 1, 0);
     EXPECT_EQ(got, abandoned ? -1 : 0);
-    if (abandoned) EXPECT_EQ(errno, ECONNRESET);
+    if (abandoned) {
+      EXPECT_EQ(errno, ECONNRESET);
+    }
     ::close(node);
   }
   ::close(listener);

@@ -238,7 +238,7 @@ class MembershipTest(unittest.TestCase):
             self.assertEqual({member["name"]: member["percent_after"] for member in plan["members"]},
                              {"n1": 50.0, "n2": 0.0, "n3": 50.0})
             self.assertEqual(plan["moves"], [])  # n1 and n3 hold everything
-            plan = n1.ctl("cluster", "set-zone", "n2", "z9", "--plan")
+            plan = n1.ctl("cluster", "set-zone", "n2", "z3", "--plan")
             self.assertIn(b"3 replicas in 2 zones", plan.stdout)
             self.assertEqual(self.settle(n1), 1)
             self.order(n1, "set-weight", "n2", "200")

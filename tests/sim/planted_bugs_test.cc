@@ -33,21 +33,21 @@ TEST_P(PlantedBugs, AreFound) {
 INSTANTIATE_TEST_SUITE_P(
     All, PlantedBugs,
     ::testing::Values(
-        Planted{PlantedBug::kAckBeforeSync, 240}, Planted{PlantedBug::kForgetHistory, 600},
-        Planted{PlantedBug::kReuseCounters, 6}, Planted{PlantedBug::kDropJoin, 5},
+        Planted{PlantedBug::kAckBeforeSync, 460}, Planted{PlantedBug::kForgetHistory, 600},
+        Planted{PlantedBug::kReuseCounters, 6}, Planted{PlantedBug::kDropJoin, 15},
         Planted{PlantedBug::kOverwriteJoin, 5}, Planted{PlantedBug::kPutSeesAll, 5},
         Planted{PlantedBug::kPutSeesNothing, 5}, Planted{PlantedBug::kDeleteErases, 6},
         Planted{PlantedBug::kErrorIsAbsent, 50}, Planted{PlantedBug::kStaleRead, 5},
-        Planted{PlantedBug::kSameAlways, 5}, Planted{PlantedBug::kNoRequestIds, 12},
+        Planted{PlantedBug::kSameAlways, 9}, Planted{PlantedBug::kNoRequestIds, 12},
         Planted{PlantedBug::kUnknownIsNotDone, 5}, Planted{PlantedBug::kNoAnswer, 5},
         Planted{PlantedBug::kTwoAnswers, 5}, Planted{PlantedBug::kFlipBit, 5},
         Planted{PlantedBug::kDropHint, 600}, Planted{PlantedBug::kHintUnacked, 350},
-        Planted{PlantedBug::kHintsStay, 5}, Planted{PlantedBug::kHintAsOwn, 120},
+        Planted{PlantedBug::kHintsStay, 9}, Planted{PlantedBug::kHintAsOwn, 120},
         Planted{PlantedBug::kNoSync, 20}, Planted{PlantedBug::kTreeMissed, 20},
-        Planted{PlantedBug::kTreeSameAlways, 25}, Planted{PlantedBug::kSegmentForgets, 30},
+        Planted{PlantedBug::kTreeSameAlways, 100}, Planted{PlantedBug::kSegmentForgets, 30},
         Planted{PlantedBug::kSyncedAtOnce, 200}, Planted{PlantedBug::kLayoutsForgotten, 210},
         Planted{PlantedBug::kHandoverKeeps, 65}, Planted{PlantedBug::kHandoverUnheard, 15},
-        Planted{PlantedBug::kGossipMute, 5}, Planted{PlantedBug::kReapUnasked, 900},
+        Planted{PlantedBug::kGossipMute, 5}, Planted{PlantedBug::kReapUnasked, 1600},
         Planted{PlantedBug::kReapNever, 20}),
     [](const auto& planted) {
       std::string name(kPlantedBugNames[static_cast<size_t>(planted.param.bug)]);
