@@ -46,10 +46,11 @@ struct OpContext {
     hints.Note(id);
     verb->hint_owner = id;
   }
-  // The owners of the key for whom there may be hints here: a read of this replica joins them in.
+  // The owners of the key for whom there may be hints here: a stand-in's read joins them in. Not
+  // an owner's: it speaks for what it holds itself, and a hint goes when the other one has it.
   std::vector<NodeId> HintOwners(const Placement& placement) const {
     std::vector<NodeId> owners;
-    if (hints.empty()) return owners;
+    if (hints.empty() || placement.PlaceOf(kSelf) < placement.readers) return owners;
     for (const PeerIndex owner : placement.replicas) {
       const NodeId id = peers.IdOf(owner);
       if (hints.MayHold(id)) owners.push_back(id);
