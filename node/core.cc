@@ -480,7 +480,12 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, const wire::FencePas
 
 void Node::Core::Handle(OpContext& context, PeerIndex, wire::ReapRequest request) {
   const auto record = storage::DecodeRecord(request.tombstone);
-  if (!storage::DecodeKey(request.key) || !record || !record->IsTombstone()) {
+  const bool may_be_dead =
+      record && !record->empty() &&
+      std::ranges::all_of(record->siblings(), [](const lattice::Sibling& sibling) {
+        return sibling.expires_at != lattice::Sibling::kNever;
+      });
+  if (!storage::DecodeKey(request.key) || !may_be_dead) {
     return counters.Add(Count::kRefusedMalformed);
   }
   context.effects.verbs.push_back(

@@ -76,9 +76,10 @@ Progress HandoverRow::Held(OpContext& context, uint64_t op, size_t owner) {
   if (removing_ || !all) return Progress::kUnderWay;
   removing_ = true;
   context.counters.Add(Count::kHandedOver);
+  // Synced, so that it does not come back when nobody expects it any more.
   context.effects.verbs.push_back(storage::StoreVerb{.id = op,
                                                      .key = setting_.key,
-                                                     .durability = storage::Durability::kOs,
+                                                     .durability = storage::Durability::kSync,
                                                      .action = storage::RemoveVerb{digest_},
                                                      .hint_owner = setting_.hint_owner});
   return Progress::kUnderWay;

@@ -114,10 +114,11 @@ bool HintDelivery::OnWriteReply(OpContext& context, uint64_t op, HintRow& row,
   }
   row.removing = true;
   context.counters.Add(Count::kHintsDelivered);
+  // Synced: a hint that came back after a crash would be news of what may be forgotten by then.
   context.effects.verbs.push_back(
       storage::StoreVerb{.id = op,
                          .key = row.key,
-                         .durability = storage::Durability::kOs,
+                         .durability = storage::Durability::kSync,
                          .action = storage::RemoveVerb{.digest = row.digest},
                          .hint_owner = row.owner});
   return false;

@@ -87,17 +87,14 @@ Progress ReapRow::OnTick(OpContext& context) const {
 
 namespace {
 
-// What stands for a record that has nothing alive in it since `dead_since` at least; nullopt: it
-// has. Clocks differ, so what has only just expired is alive.
-std::optional<std::string> TombstoneOf(std::string_view encoded, WallTime dead_since) {
+// Whether nothing in a record has been alive since `dead_since`. Clocks differ, so what has only
+// just expired is alive.
+bool IsDead(std::string_view encoded, WallTime dead_since) {
   const auto record = storage::DecodeRecord(encoded);
-  if (!record || record->empty()) return std::nullopt;
-  for (const lattice::Sibling& sibling : record->siblings()) {
-    if (!sibling.ExpiredAt(dead_since)) return std::nullopt;
-  }
-  lattice::Record tombstone = *record;
-  tombstone.Delete(record->context());
-  return storage::EncodeRecord(tombstone);
+  return record && !record->empty() &&
+         std::ranges::all_of(record->siblings(), [&](const lattice::Sibling& sibling) {
+           return sibling.ExpiredAt(dead_since);
+         });
 }
 
 uint64_t NoteOf(std::string_view key, std::string_view tombstone) {
@@ -153,21 +150,20 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
     used += row.key.size() + row.bytes;
     const auto key = storage::DecodeKey(row.key);
     if (!key || !row.record) continue;
-    auto tombstone = TombstoneOf(*row.record, dead_since);
-    if (!tombstone) continue;
+    if (!IsDead(*row.record, dead_since)) continue;
     std::vector<PeerIndex> owners =
         topology.Owners(ring::PartitionId{partition_}, buckets.Find(key->bucket).n);
     if (std::ranges::find(owners, kSelf) == owners.end()) continue;
     const auto before = std::ranges::count_if(owners, [&](PeerIndex owner) {
       return context.peers.IdOf(owner) < context.peers.IdOf(kSelf);
     });
-    const uint64_t note = NoteOf(row.key, *tombstone);
+    const uint64_t note = NoteOf(row.key, *row.record);
     const auto known = std::ranges::lower_bound(noted_, note, {}, &Note::of);
     const bool seen = known != noted_.end() && known->of == note;
     // It stays noted, since this may come to nothing.
     if (noting_.size() < kNotedMax) noting_.push_back({note, seen ? known->passes + 1 : 1});
     if (!seen || known->passes <= before) continue;
-    found_.push_back({std::move(row.key), *std::move(tombstone), std::move(owners)});
+    found_.push_back({std::move(row.key), *std::move(row.record), std::move(owners)});
   }
   context.budget.Return(kPageBytes, std::min(used, kPageBytes));
   from_ = std::move(result.next);

@@ -15,8 +15,9 @@
 // tombstone that means nothing, until the next time. docs/decisions/reaping-by-knowledge.md argues
 // it in full.
 //
-// Values that have expired some time ago go the same way: their record is first joined with the
-// delete of what it holds.
+// A record whose values have all expired some time ago is as good as a tombstone, and goes the same
+// way, as it is: to take the expired one of two values away by itself could bring back in an lww
+// bucket what it had won over.
 //
 // Every owner reads all that it holds, a page at a time, over and over; what it has found dead in
 // one pass and finds unchanged in the next, `after` later, is to be reaped. The owner with the

@@ -93,7 +93,8 @@ class Checker {
   void Ended(uint64_t operation);
 
   void Applied(NodeIndex at, uint64_t life, const AppliedWrite& write);
-  // Nobody needs this tombstone any more: from now on what it says is gone without a word.
+  // Nobody needs this tombstone, or record whose values have expired, any more: from now on what it
+  // has seen is gone without a word.
   void Reaped(std::string_view key, std::string_view tombstone);
   // Nobody holds a hint any more, and nothing that could make one is under way: from now on what
   // stand-ins acknowledged is with the owners.
