@@ -578,12 +578,19 @@ void Checker::CheckFinal(KeyIndex key_index, std::string_view encoded) {
   const auto record = storage::DecodeRecord(encoded);
   if (!record) return Fail("a replica holds bytes that are no record");
   // An interval opens when an actor first writes a key, and when a history begins anew, and at no
-  // other time: contexts do not grow with the number of writes. (What was reaped is known by what
-  // clients remember of it alone, and each of them has seen another part.)
+  // other time: contexts do not grow with the number of writes. But what was reaped is known by
+  // what clients remember of it alone, of which each has seen another part: then there are no more
+  // intervals than writes for them to end at.
+  const Key& key = keys_[key_index.value];
   std::map<ActorId, uint64_t> intervals;
   for (const lattice::Interval& interval : record->context().intervals()) {
-    const bool many = ++intervals[interval.actor] > 1 + histories_;
-    if (many && keys_[key_index.value].reaped.empty()) Fail("a context has grown beyond reason");
+    uint64_t most = 1 + histories_;
+    if (!key.reaped.empty()) {
+      const auto written = std::ranges::count_if(
+          key.writes, [&](const Write& write) { return write.dot.actor == interval.actor; });
+      most = std::max(most, static_cast<uint64_t>(written));
+    }
+    if (++intervals[interval.actor] > most) Fail("a context has grown beyond reason");
   }
   for (const lattice::Sibling& sibling : record->siblings()) {
     if (Find(key_index, sibling.dot) == nullptr) {

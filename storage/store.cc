@@ -140,8 +140,10 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
       return true;
     }
     if (!*joined) return false;
-    if (unsynced_tokens_.contains(token)) {
-      staged_.push_back(Waiting{verb->id, Durability::kSync, {}, std::move(stored.record), {}, {}});
+    const bool unsynced = unsynced_tokens_.contains(token);
+    if (unsynced || ReadsStaged(*verb)) {
+      const Durability until = unsynced ? Durability::kSync : Durability::kOs;
+      staged_.push_back(Waiting{verb->id, until, {}, std::move(stored.record), {}, {}});
     } else {
       results->push_back(StoreResult{verb->id, stage, std::move(stored.record)});
     }
@@ -272,6 +274,13 @@ Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier) 
   stored.remembered_since = *remembered_since;
   if (place.space == Space::kData) cache_.Put(place.key, stored.record, stored.remembered_since);
   return stored;
+}
+
+bool Store::ReadsStaged(const StoreVerb& verb) const {
+  if (turn_.empty()) return false;
+  return std::ranges::any_of(RowsOf(verb), [&](const RowName& row) {
+    return turn_records_[static_cast<size_t>(row.space)].contains(row.key);
+  });
 }
 
 void Store::StageRecord(const Place& place, Stored record, Logging logging) {

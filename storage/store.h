@@ -51,8 +51,9 @@ enum class Durability : uint8_t {
 };
 
 // Reads the record. Result: kApplied with the record. What was written to be synced and is not yet
-// on disk shows only after the sync that covers it: a crash of this replica must not take back what
-// a reader was shown.
+// on disk shows only after the sync that covers it, and anything else only after the commit that
+// writes it: neither a crash of this replica nor an engine that refuses the write may take back
+// what a reader was shown.
 struct ReadVerb {
   // A stand-in's read: the hints that it keeps for these owners are joined in.
   std::vector<NodeId> hint_owners;
@@ -213,6 +214,8 @@ class Store {
   static Place PlaceOf(const StoreVerb& verb);
   // The stored record as this turn's earlier verbs left it; nullopt when not in memory.
   Result<std::optional<Stored>> Load(const Place& place, Tier tier);
+  // Whether the verb reads what this turn has staged and the engine may refuse yet.
+  bool ReadsStaged(const StoreVerb& verb) const;
   // Joins the hints of the owners into the record; false when one is not in memory.
   Result<bool> JoinHints(const StoreVerb& verb, Tier tier, std::string* record);
   void StageRecord(const Place& place, Stored record, Logging logging);

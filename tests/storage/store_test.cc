@@ -186,6 +186,21 @@ TEST_F(StoreTest, AReadShowsWhatIsToBeSyncedOnlyOnceItIs) {
   EXPECT_THAT(Brief(Sync()), ElementsAre("4 applied"));
 }
 
+TEST_F(StoreTest, AReadShowsWhatIsNotToBeSyncedOnlyOnceItIsWritten) {
+  for (const Durability durability : {Durability::kOs, Durability::kMemory}) {
+    Execute(1, MakePut("a"), durability);
+    EXPECT_THAT(Brief(Execute(2, ReadVerb{})), IsEmpty());
+    EXPECT_THAT(Brief(Commit()), ElementsAre("1 durable", "2 applied"));
+    EXPECT_THAT(Brief(Execute(3, ReadVerb{})), ElementsAre("3 applied"));
+
+    Execute(4, MakePut("refused"), durability);
+    Execute(5, ReadVerb{});
+    engine_.FailCall(MemoryEngine::Call::kWrite, 1, kBadDisk);
+    EXPECT_THAT(Brief(Commit()), ElementsAre("4 durable io", "5 applied io"));
+    EXPECT_THAT(Values(), ElementsAre("a"));
+  }
+}
+
 TEST_F(StoreTest, AReadThatWaitedForASyncThatFailedIsAnError) {
   Execute(1, MakePut("a"));
   Execute(2, ReadVerb{});
