@@ -259,7 +259,8 @@ std::vector<uint64_t> Background::Carriers() {
     const Operation& operation = *operations_.Find(id);
     return !std::holds_alternative<SyncRow>(operation) &&
            !std::holds_alternative<HintRow>(operation) &&
-           !std::holds_alternative<HandoverRow>(operation);
+           !std::holds_alternative<HandoverRow>(operation) &&
+           !std::holds_alternative<ReapRow>(operation);
   });
   return ids;
 }

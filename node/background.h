@@ -71,7 +71,8 @@ class Background {
     return anti_entropy_.Start(now, partition);
   }
 
-  // Operations that carry records to others, and whether one of them lives still.
+  // Operations that carry records to others: nothing else here does, but for what a node that is
+  // quiet has none of. And whether one of them lives still.
   std::vector<uint64_t> Carriers();
   bool Lives(uint64_t op) { return operations_.Find(op) != nullptr; }
   Reaper& reaper() { return reaper_; }

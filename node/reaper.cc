@@ -12,24 +12,30 @@ namespace eddy::node {
 
 using Progress = ReapRow::Progress;
 
-ReapRow::ReapRow(std::string key, std::string tombstone, std::vector<PeerIndex> owners)
-    : key_(std::move(key)),
-      tombstone_(std::move(tombstone)),
-      digest_(storage::RecordDigest(tombstone_)),
-      owners_(std::move(owners)),
-      steps_(owners_.size(), Step::kJoining) {}
+size_t ReapRow::PlaceOf(PeerIndex owner) const {
+  return static_cast<size_t>(std::ranges::find(setting_.owners, owner) - setting_.owners.begin());
+}
 
 void ReapRow::Begin(OpContext& context, uint64_t op) {
   give_up_at_ = context.now.monotonic + kRowMax;
-  for (const PeerIndex owner : owners_) {
+  ReadOwn(context, op);
+}
+
+void ReapRow::ReadOwn(OpContext& context, uint64_t op) {
+  context.effects.verbs.push_back(
+      storage::StoreVerb{.id = op, .key = setting_.key, .action = storage::ReadVerb{}});
+}
+
+void ReapRow::Join(OpContext& context, uint64_t op) {
+  for (const PeerIndex owner : setting_.owners) {
     // Synced, whatever the bucket says: a crash must not bring back what came before it.
     if (owner == kSelf) {
-      context.effects.verbs.push_back(
-          storage::StoreVerb{.id = op, .key = key_, .action = storage::JoinVerb{tombstone_}});
+      context.effects.verbs.push_back(storage::StoreVerb{
+          .id = op, .key = setting_.key, .action = storage::JoinVerb{tombstone_}});
     } else {
       context.Send(
           owner, wire::WriteRequest{.op = op,
-                                    .key = key_,
+                                    .key = setting_.key,
                                     .record = tombstone_,
                                     .durability = static_cast<uint8_t>(storage::Durability::kSync),
                                     .budget = kRowMax});
@@ -39,33 +45,46 @@ void ReapRow::Begin(OpContext& context, uint64_t op) {
 
 Progress ReapRow::OnWriteReply(OpContext& context, uint64_t op, PeerIndex from,
                                const wire::WriteReply& reply) {
-  const auto owner = static_cast<size_t>(std::ranges::find(owners_, from) - owners_.begin());
-  if (owner == owners_.size() || steps_[owner] != Step::kJoining) return Progress::kUnderWay;
+  const size_t owner = PlaceOf(from);
+  if (owner == setting_.owners.size() || steps_[owner] != Step::kJoining) {
+    return Progress::kUnderWay;
+  }
   if (reply.error) return Progress::kFailed;
   steps_[owner] = Step::kReading;
-  context.Send(from,
-               wire::ReadRequest{
-                   .op = op, .key = key_, .have = digest_, .budget = kRowMax, .as_owner = true});
+  context.Send(from, wire::ReadRequest{.op = op,
+                                       .key = setting_.key,
+                                       .have = setting_.digest,
+                                       .budget = kRowMax,
+                                       .as_owner = true});
   return Progress::kUnderWay;
 }
 
 Progress ReapRow::OnReadReply(PeerIndex from, const wire::ReadReply& reply) {
-  const auto owner = static_cast<size_t>(std::ranges::find(owners_, from) - owners_.begin());
-  if (owner == owners_.size() || steps_[owner] != Step::kReading) return Progress::kUnderWay;
+  const size_t owner = PlaceOf(from);
+  if (owner == setting_.owners.size() || steps_[owner] != Step::kReading) {
+    return Progress::kUnderWay;
+  }
   // Another record is one with something alive in it.
   return reply.same && !reply.error ? Holds(owner) : Progress::kFailed;
 }
 
 Progress ReapRow::OnStore(OpContext& context, uint64_t op, const storage::StoreResult& result) {
-  const auto self = static_cast<size_t>(std::ranges::find(owners_, kSelf) - owners_.begin());
   if (!result.record) return Progress::kFailed;
-  if (steps_[self] == Step::kJoining) {
-    steps_[self] = Step::kReading;
-    context.effects.verbs.push_back(
-        storage::StoreVerb{.id = op, .key = key_, .action = storage::ReadVerb{}});
+  const size_t self = PlaceOf(kSelf);
+  const bool found = storage::RecordDigest(*result.record) == setting_.digest;
+  if (tombstone_.empty()) {
+    // It was written again meanwhile.
+    if (!found) return Progress::kFailed;
+    tombstone_ = *result.record;
+    Join(context, op);
     return Progress::kUnderWay;
   }
-  return storage::RecordDigest(*result.record) == digest_ ? Holds(self) : Progress::kFailed;
+  if (steps_[self] == Step::kJoining) {
+    steps_[self] = Step::kReading;
+    ReadOwn(context, op);
+    return Progress::kUnderWay;
+  }
+  return found ? Holds(self) : Progress::kFailed;
 }
 
 Progress ReapRow::Holds(size_t owner) {
@@ -75,8 +94,7 @@ Progress ReapRow::Holds(size_t owner) {
 }
 
 Progress ReapRow::OnPeerDown(PeerIndex down) const {
-  return std::ranges::find(owners_, down) != owners_.end() ? Progress::kFailed
-                                                           : Progress::kUnderWay;
+  return PlaceOf(down) != setting_.owners.size() ? Progress::kFailed : Progress::kUnderWay;
 }
 
 Progress ReapRow::OnTick(OpContext& context) const {
@@ -97,9 +115,7 @@ bool IsDead(std::string_view encoded, WallTime dead_since) {
          });
 }
 
-uint64_t NoteOf(std::string_view key, std::string_view tombstone) {
-  return Hash64(tombstone, Hash64(key));
-}
+uint64_t NoteOf(std::string_view key, const Digest& digest) { return Hash64(key, digest.low); }
 
 }  // namespace
 
@@ -157,13 +173,13 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
     const auto before = std::ranges::count_if(owners, [&](PeerIndex owner) {
       return context.peers.IdOf(owner) < context.peers.IdOf(kSelf);
     });
-    const uint64_t note = NoteOf(row.key, *row.record);
+    const uint64_t note = NoteOf(row.key, row.digest);
     const auto known = std::ranges::lower_bound(noted_, note, {}, &Note::of);
     const bool seen = known != noted_.end() && known->of == note;
     // It stays noted, since this may come to nothing.
     if (noting_.size() < kNotedMax) noting_.push_back({note, seen ? known->passes + 1 : 1});
     if (!seen || known->passes <= before) continue;
-    found_.push_back({std::move(row.key), *std::move(row.record), std::move(owners)});
+    found_.push_back({std::move(row.key), row.digest, row.bytes, std::move(owners)});
   }
   context.budget.Return(kPageBytes, std::min(used, kPageBytes));
   from_ = std::move(result.next);
@@ -183,11 +199,8 @@ void Reaper::EndPass(MonotonicTime now) {
 
 std::optional<ReapRow> Reaper::NextRow(OpContext& context) {
   if (step_ != Step::kLevelling || found_.empty() || levelling_ == kRowsMax) return std::nullopt;
-  Row& row = found_.front();
-  if (!context.budget.Take(context.now.monotonic, row.key.size() + row.tombstone.size())) {
-    return std::nullopt;
-  }
-  ReapRow next(std::move(row.key), std::move(row.tombstone), std::move(row.owners));
+  if (!context.budget.Take(context.now.monotonic, found_.front().charged())) return std::nullopt;
+  ReapRow next(std::move(found_.front()));
   found_.pop_front();
   ++levelling_;
   return next;
@@ -262,7 +275,7 @@ std::optional<Reaper::Begun> Reaper::Tick(OpContext& context, const Topology& to
 }
 
 void Reaper::Remove(OpContext& context) {
-  for (const Row& row : level_) {
+  for (const Level& row : level_) {
     context.counters.Add(Count::kReaped);
     for (const PeerIndex owner : row.owners) {
       if (owner == kSelf) {

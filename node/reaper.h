@@ -30,6 +30,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -50,8 +51,18 @@ class ReapRow {
 
   static constexpr Duration kRowMax = std::chrono::seconds(10);
 
-  // `owners`: this node and the others.
-  ReapRow(std::string key, std::string tombstone, std::vector<PeerIndex> owners);
+  struct Setting {
+    std::string key;
+    Digest digest;                  // of the record that was found
+    uint32_t bytes = 0;             // likewise
+    std::vector<PeerIndex> owners;  // this node and the others
+
+    // Of the budget.
+    size_t charged() const { return key.size() + bytes; }
+  };
+
+  explicit ReapRow(Setting setting)
+      : setting_(std::move(setting)), steps_(setting_.owners.size(), Step::kJoining) {}
 
   void Begin(OpContext& context, uint64_t op);
   Progress OnWriteReply(OpContext& context, uint64_t op, PeerIndex from,
@@ -61,20 +72,22 @@ class ReapRow {
   Progress OnPeerDown(PeerIndex down) const;
   Progress OnTick(OpContext& context) const;
 
-  const std::string& key() const { return key_; }
+  const std::string& key() const { return setting_.key; }
+  // Once it is level.
   const std::string& tombstone() const { return tombstone_; }
-  const std::vector<PeerIndex>& owners() const { return owners_; }
-  size_t bytes() const { return key_.size() + tombstone_.size(); }
+  const std::vector<PeerIndex>& owners() const { return setting_.owners; }
+  size_t bytes() const { return setting_.charged(); }
 
  private:
   enum class Step : uint8_t { kJoining, kReading, kLevel };
 
+  size_t PlaceOf(PeerIndex owner) const;
+  void Join(OpContext& context, uint64_t op);
+  void ReadOwn(OpContext& context, uint64_t op);
   Progress Holds(size_t owner);
 
-  std::string key_;
-  std::string tombstone_;  // encoded
-  Digest digest_;
-  std::vector<PeerIndex> owners_;
+  Setting setting_;
+  std::string tombstone_;    // encoded; empty until it was read
   std::vector<Step> steps_;  // by owner
   MonotonicTime give_up_at_;
 };
@@ -118,7 +131,8 @@ class Reaper {
 
   enum class Step : uint8_t { kReading, kLevelling, kAsking, kFencing };
 
-  struct Row {
+  // What all owners hold alike.
+  struct Level {
     std::string key;
     std::string tombstone;
     std::vector<PeerIndex> owners;
@@ -150,9 +164,11 @@ class Reaper {
   std::vector<Note> noted_;
   std::vector<Note> noting_;
 
-  std::deque<Row> found_;  // to be levelled
+  // To be levelled. Their names alone: a record that waits here could be brought back to others
+  // when they have forgotten it. A row reads it anew, as an operation that fences wait for.
+  std::deque<ReapRow::Setting> found_;
   size_t levelling_ = 0;
-  std::vector<Row> level_;
+  std::vector<Level> level_;
 
   uint64_t round_ = 0;  // greater than every one before, in earlier lives as well if clocks allow
   MonotonicTime give_up_at_;
