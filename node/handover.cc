@@ -117,10 +117,9 @@ void Handover::Relay(const Topology& topology, const std::vector<uint8_t>& count
       break;
     }
   }
+  reading_.reset();
   scanning_ = false;
   failed_ = false;
-  noted_ = false;
-  from_.clear();
   at_end_ = false;
   page_.clear();
   in_flight_ = 0;
@@ -128,7 +127,6 @@ void Handover::Relay(const Topology& topology, const std::vector<uint8_t>& count
 
 void Handover::NoteForeign(uint32_t partition) {
   ++notes_;
-  if (!todo_.empty() && *todo_.begin() == partition) noted_ = true;
   todo_.insert(partition);
 }
 
@@ -137,15 +135,22 @@ std::optional<storage::StoreVerb> Handover::NextScan(OpContext& context) {
   if (at_end_) {
     if (in_flight_ > 0) return std::nullopt;
     // This one is through.
-    if (!failed_ && !noted_) todo_.erase(todo_.begin());
-    if (failed_) not_before_ = context.now.monotonic + kPause;
-    failed_ = noted_ = at_end_ = false;
-    from_.clear();
+    if (failed_) {
+      todo_.insert(*reading_);
+      not_before_ = context.now.monotonic + kPause;
+    }
+    reading_.reset();
+    failed_ = at_end_ = false;
     return std::nullopt;
   }
-  if (todo_.empty()) return std::nullopt;
-  const auto tokens = ring::TokensOf(ring::PartitionId{*todo_.begin()}, partition_bits_);
-  if (from_.empty()) from_ = storage::FirstKeyOf(tokens.first.value);
+  if (!reading_) {
+    if (todo_.empty()) return std::nullopt;
+    reading_ = *todo_.begin();
+    todo_.erase(todo_.begin());
+    from_ = storage::FirstKeyOf(
+        ring::TokensOf(ring::PartitionId{*reading_}, partition_bits_).first.value);
+  }
+  const auto tokens = ring::TokensOf(ring::PartitionId{*reading_}, partition_bits_);
   scanning_ = true;
   return storage::StoreVerb{
       .id = 0,

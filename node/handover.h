@@ -98,7 +98,7 @@ class Handover {
   uint64_t noted() const { return notes_; }
 
   // Nothing is held any more that others should hold.
-  bool done() const { return todo_.empty() && !scanning_ && page_.empty() && in_flight_ == 0; }
+  bool done() const { return todo_.empty() && !reading_; }
 
  private:
   static constexpr uint32_t kPageRows = 256;
@@ -113,11 +113,13 @@ class Handover {
 
   const unsigned partition_bits_;
   std::vector<bool> foreign_;  // by partition: not ours for some number of replicas
-  std::set<uint32_t> todo_;    // partitions to be looked at; the first is
+  std::set<uint32_t> todo_;    // partitions to be looked at
+  // The one that is, until all that was found in it has gone or failed. Whatever comes to it
+  // meanwhile puts it down to be looked at again.
+  std::optional<uint32_t> reading_;
   bool scanning_ = false;
-  bool failed_ = false;  // something of the first one's
-  bool noted_ = false;   // likewise: it was written to
-  std::string from_;     // where its next page begins; empty: at its beginning
+  bool failed_ = false;  // something of it
+  std::string from_;     // where its next page begins
   bool at_end_ = false;  // its last page was read
   std::deque<Row> page_;
   size_t in_flight_ = 0;
