@@ -44,7 +44,7 @@ class HandoverTest : public ::testing::Test {
                       .hints = hints_,
                       .budget = budget_,
                       .effects = effects_};
-    while (!handover_.done()) {
+    for (int step = 0; step < 1'000 && !handover_.done(); ++step) {
       const auto verb = handover_.NextScan(context);
       if (!verb) continue;
       const uint32_t partition =
@@ -53,6 +53,7 @@ class HandoverTest : public ::testing::Test {
       while_reading(partition);
       handover_.OnScanned(context, {.id = verb->id, .record = std::string()});
     }
+    EXPECT_TRUE(handover_.done());
     return read;
   }
 
