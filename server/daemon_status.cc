@@ -1,0 +1,130 @@
+// What the daemon shows of itself and of the others: to the admin tool, and in its log.
+#include <map>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "server/daemon.h"
+#include "server/version.h"
+
+namespace eddy::server {
+
+wire::NodeStatus Daemon::Status() {
+  wire::NodeStatus status{.cluster = config_.cluster,
+                          .software = std::string(kSoftware),
+                          .node = node_->id(),
+                          .name = config_.name};
+  status.ready = Ready(&status.reason);
+  status.uptime_seconds = static_cast<uint64_t>((clock() - started_at_) / std::chrono::seconds(1));
+  const ring::Layout& ring = node_->layout();
+  status.layout_version = ring.version();
+  status.partitions = ring.partition_count();
+  ShowMembers(&status);
+  const storage::EngineEstimate estimate = engine_->Estimate();
+  status.keys_estimate = estimate.data_keys;
+  status.data_bytes = estimate.data_bytes;
+  status.operations_in_flight = node_->operations_in_flight();
+  if (const auto since = node_->equal_since(); since && *since <= clock()) {
+    status.equal_seconds_ago = static_cast<uint64_t>((clock() - *since) / std::chrono::seconds(1));
+  }
+
+  status.counters = node_->Counters();
+  const auto add = [&](std::string name, uint64_t value) {
+    status.counters.push_back({.name = std::move(name), .value = value});
+  };
+  const PeerTransport::Counters& peers = transport_->counters();
+  add("peer_messages_sent", peers.messages_sent);
+  add("peer_messages_received", peers.messages_received);
+  add("peer_messages_dropped", peers.messages_dropped);
+  add("peer_connections_made", peers.connections_made);
+  add("peer_connections_lost", peers.connections_lost);
+  add("peer_refusals", peers.refusals);
+  add("peer_bytes_read", transport_->bytes_read());
+  add("peer_bytes_written", transport_->bytes_written());
+  add("gossip_datagrams_sent", gossip_->counters().sent);
+  add("gossip_datagrams_received", gossip_->counters().received);
+  add("gossip_datagrams_dropped", gossip_->counters().dropped);
+  add("client_bytes_read", clients_.bytes_read);
+  add("client_bytes_written", clients_.bytes_written);
+  uint64_t accepted = 0;
+  uint64_t refused = 0;
+  for (const auto& listener : listeners_) {
+    accepted += listener->accepted();
+    refused += listener->refused();
+  }
+  add("client_requests_too_late", too_late_count_);
+  add("client_connections_accepted", accepted);
+  add("client_connections_refused", refused);
+  const StoreRunner::Counters& store = runner_->counters();
+  add("store_verbs", store.verbs);
+  add("store_disk_reads", store.disk_reads);
+  add("store_commits", store.commits);
+  add("store_syncs", store.syncs);
+  add("store_refused_busy", store.refused_busy);
+  return status;
+}
+
+void Daemon::ShowMembers(wire::NodeStatus* status) const {
+  const ring::Layout& read = node_->layout();
+  const ring::LayoutHistory* layouts = node_->layouts();
+  const ring::Layout& newest = layouts != nullptr ? layouts->newest() : read;
+  status->layout_newest = newest.version();
+  // In the order of their ids, those of either.
+  std::map<NodeId, std::pair<const ring::Member*, const ring::Member*>> members;
+  for (const ring::Member& member : read.members()) members[member.id].first = &member;
+  for (const ring::Member& member : newest.members()) members[member.id].second = &member;
+  std::map<NodeId, uint32_t> places;
+  for (const auto& [id, known] : members) {
+    const auto& [before, now] = known;
+    const ring::Member& member = now != nullptr ? *now : *before;
+    const ring::Doors* doors = transport_->DoorsOf(id);
+    places.emplace(id, static_cast<uint32_t>(status->members.size()));
+    status->members.push_back({.id = id,
+                               .name = member.name,
+                               .zone = member.zone,
+                               .weight = before != nullptr ? before->weight : 0,
+                               .doors = doors != nullptr ? *doors : member.doors,
+                               .reachable = id == node_->id() || node_->Reachable(id),
+                               .standing = now == nullptr      ? wire::Standing::kRemoved
+                                           : now->leaving      ? wire::Standing::kLeaving
+                                           : before == nullptr ? wire::Standing::kJoining
+                                                               : wire::Standing::kMember});
+  }
+  for (uint32_t i = 0; i < read.partition_count(); ++i) {
+    const NodeId owner = read.member(read.OwnerOf(ring::PartitionId{i})).id;
+    status->owners.push_back(places.at(owner));
+    if (owner == node_->id()) ++status->partitions_owned;
+  }
+}
+
+void Daemon::ShowSighting(const gossip::Event& sighting) {
+  const gossip::MemberState& seen = sighting.member;
+  if (sighting.kind == gossip::EventKind::kAlive ||
+      sighting.kind == gossip::EventKind::kAddressChanged) {
+    transport_->Learn(seen.id, seen.address.host, seen.address.port);
+  }
+  const ring::LayoutHistory* layouts = node_->layouts();
+  const ring::Member* member = layouts == nullptr ? nullptr : layouts->newest().Find(seen.id);
+  if (member == nullptr) return;
+  const auto log = [&](LogLevel level, std::string_view what) {
+    limited_log_.Log(clock(), fmt::format("sighting {} {}", member->name, what), level,
+                     fmt::format("gossip: {} at {} port {} {}", member->name, seen.address.host,
+                                 seen.address.port, what));
+  };
+  switch (sighting.kind) {
+    case gossip::EventKind::kAlive:
+      return log(LogLevel::kInfo, "is alive");
+    case gossip::EventKind::kAddressChanged:
+      return log(LogLevel::kInfo, "is where it was not before");
+    case gossip::EventKind::kSuspect:
+      return log(LogLevel::kInfo, "leaves probes unanswered");
+    case gossip::EventKind::kDead:
+      return log(LogLevel::kWarning,
+                 "is dead: others keep its writes until it is back; start it, or if its disk is "
+                 "lost start a new node with --replace");
+    case gossip::EventKind::kLeft:
+      return log(LogLevel::kInfo, "has stopped by its own will");
+  }
+}
+
+}  // namespace eddy::server
