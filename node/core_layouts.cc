@@ -1,5 +1,5 @@
-// How a node goes by the layouts that its membership knows: it places requests by them, and says how
-// far it has come with them.
+// How a node goes by the layouts that its membership knows: it places requests by them, and says
+// how far it has come with them.
 #include <algorithm>
 #include <tuple>
 #include <utility>

@@ -1,5 +1,5 @@
-// A node's lease of dots among the members (docs/decisions/lease-witnesses.md): it takes blocks, has
-// them confirmed before it serves, and witnesses those of the others.
+// A node's lease of dots among the members (docs/decisions/lease-witnesses.md): it takes blocks,
+// has them confirmed before it serves, and witnesses those of the others.
 #include <utility>
 
 #include "node/core.h"
