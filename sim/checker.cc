@@ -577,20 +577,24 @@ void Checker::AddFact(KeyIndex key_index, Fact fact) {
 void Checker::CheckFinal(KeyIndex key_index, std::string_view encoded) {
   const auto record = storage::DecodeRecord(encoded);
   if (!record) return Fail("a replica holds bytes that are no record");
-  // An interval opens when an actor first writes a key, and when a history begins anew, and at no
-  // other time: contexts do not grow with the number of writes. But what was reaped is known by
-  // what clients remember of it alone, of which each has seen another part: then there are no more
-  // intervals than writes for them to end at.
+  // An interval opens when an actor first writes a key, and when a history begins anew, each time
+  // once for every put that was under way then, and at no other time: contexts do not grow with
+  // the number of writes. But what was reaped is known by what clients remember of it alone, of
+  // which each has seen another part: then there are no more intervals than writes for them to end
+  // at.
   const Key& key = keys_[key_index.value];
   std::map<ActorId, uint64_t> intervals;
   for (const lattice::Interval& interval : record->context().intervals()) {
-    uint64_t most = 1 + histories_;
+    uint64_t most = (1 + histories_) * plan_.workload.clients;
     if (!key.reaped.empty()) {
       const auto written = std::ranges::count_if(
           key.writes, [&](const Write& write) { return write.dot.actor == interval.actor; });
       most = std::max(most, static_cast<uint64_t>(written));
     }
-    if (++intervals[interval.actor] > most) Fail("a context has grown beyond reason");
+    if (++intervals[interval.actor] > most) {
+      return Fail(fmt::format("a context has grown beyond {} intervals of an actor: {}", most,
+                              Describe(record->context())));
+    }
   }
   for (const lattice::Sibling& sibling : record->siblings()) {
     if (Find(key_index, sibling.dot) == nullptr) {
