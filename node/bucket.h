@@ -33,7 +33,12 @@ struct BucketProperties {
   Conflict conflict = Conflict::kSiblings;
   std::chrono::milliseconds ttl{0};               // zero: for ever
   std::optional<storage::Durability> durability;  // the node's where not given
+  // How many siblings a key may have: at that number a write that replaces none is refused.
+  uint32_t siblings_max = 100;
 };
+
+// From so many siblings on, a key is worth a word to whoever writes it.
+inline constexpr uint32_t kSiblingsMany = 25;
 
 // What one request needs, settled.
 struct Quorum {

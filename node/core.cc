@@ -48,7 +48,7 @@ Node::Core::Core(NodeOptions options, BucketTable bucket_table, ring::Member sel
       recent_(options_.recent_requests_max),
       announcement_(random_.Next()),
       witnessed_(std::move(identity.witnessed)) {
-  for (const NodeId owner : identity.hint_owners) hints.Note(owner);
+  for (const auto& [owner, usage] : identity.hints) hints.Note(owner);
   if (membership.history() != nullptr) {
     OpContext context = Context(Now{});
     Relay(context);
@@ -224,9 +224,10 @@ void Node::Core::BeginPut(OpContext& context, Coordination coordination, wire::P
   const uint64_t op = coordination.op;
   recent_.Begin(origin.request, op, sibling.dot);
   Start(op, PutOp(std::move(coordination)), [&](PutOp& put) {
-    return put.BeginPut(context,
-                        storage::PutVerb{std::move(seen), std::move(sibling), lease.history()},
-                        std::move(shown));
+    return put.BeginPut(
+        context,
+        storage::PutVerb{std::move(seen), std::move(sibling), lease.history(), bucket.siblings_max},
+        std::move(shown));
   });
 }
 
@@ -407,7 +408,7 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
   bool lost_actor = false;
   if (!result.record) {
     const Code code = result.record.error().code;
-    counters.Add(Count::kStoreErrors);
+    if (code != Code::kBusy && code != Code::kTooLarge) counters.Add(Count::kStoreErrors);
     // A twin wrote under our actor's name.
     lost_actor = code == Code::kConflict;
     // What the engine could not write or read may be forgotten now; what was refused never was.

@@ -51,9 +51,10 @@ enum class Count : uint8_t {
   kLayoutsRefused,
   kHandedOver,
   kReaped,
+  kCrowdedWrites,
 };
 
-inline constexpr std::array<std::string_view, 42> kCountNames = {
+inline constexpr std::array<std::string_view, 43> kCountNames = {
     "gets",
     "puts",
     "deletes",
@@ -96,6 +97,7 @@ inline constexpr std::array<std::string_view, 42> kCountNames = {
     "layouts_refused",
     "handed_over",
     "tombstones_reaped",
+    "crowded_writes",
 };
 
 class NodeCounters {

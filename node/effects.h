@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -23,22 +24,31 @@ struct ClientAnswer {
   wire::ClientReply reply;
 };
 
+// A write has left its key with many siblings: whoever writes it does not resolve them.
+struct Crowded {
+  std::string bucket;
+  std::string key;
+  uint32_t siblings = 0;
+};
+
 struct Effects {
   std::vector<Send> sends;
   std::vector<gossip::SendPacket> packets;  // datagrams
   // What gossip has found out of the others: news for people, and where to reach them.
   std::vector<gossip::Event> sightings;
+  std::vector<Crowded> crowded;  // likewise for people
   std::vector<storage::StoreVerb> verbs;
   std::vector<ClientAnswer> answers;
 
   bool empty() const {
-    return sends.empty() && packets.empty() && sightings.empty() && verbs.empty() &&
-           answers.empty();
+    return sends.empty() && packets.empty() && sightings.empty() && crowded.empty() &&
+           verbs.empty() && answers.empty();
   }
   void clear() {
     sends.clear();
     packets.clear();
     sightings.clear();
+    crowded.clear();
     verbs.clear();
     answers.clear();
   }

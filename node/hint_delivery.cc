@@ -73,10 +73,10 @@ std::optional<HintDelivery::Start> HintDelivery::NextFor(OpContext& context,
     const bool all_delivered = !route.failed;
     const uint64_t notes = route.notes;
     route = Route();
-    if (all_delivered) context.hints.FoundNone(owner, notes);
+    if (all_delivered) context.hints.Delivered(owner, notes);
     if (!context.hints.MayHold(owner)) return std::nullopt;
   }
-  if (route.next.empty()) route.notes = context.hints.notes().at(owner);
+  if (route.next.empty()) route.notes = context.hints.notes().at(owner).noted;
   route.scanning = true;
   return Start{.operation = HintScan{owner}, .record = {}, .from = route.next};
 }

@@ -127,6 +127,11 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
     context.effects.verbs.push_back(std::move(verb));
   }
   record_ = *std::move(result.record);
+  if (result.siblings >= kSiblingsMany) {
+    context.counters.Add(Count::kCrowdedWrites);
+    context.effects.crowded.push_back(
+        {coordination_.bucket, coordination_.client_key, result.siblings});
+  }
   Replicate(context);
   return Progress(context);
 }

@@ -123,6 +123,7 @@ std::vector<Field> BucketFields(node::BucketProperties* bucket) {
           &bucket->conflict),
       NumberField("ttl_ms", 0, uint64_t{100} * 365 * 24 * 3600 * 1000, &bucket->ttl),
       ChoiceField("durability", kDurabilities, &bucket->durability),
+      NumberField("siblings_max", 1, 10'000, &bucket->siblings_max),
   };
 }
 
@@ -172,7 +173,8 @@ std::vector<Section> SectionsOf(Config* config) {
         NumberField("foreground_p99_ms", 1, 60'000, &config->foreground_p99_max),
         NumberField("anti_entropy_seconds", 0, 30 * 24 * 3600, &config->anti_entropy_period),
         NumberField("tree_age_hours", 0, 10 * 365 * 24, &config->tree_age_max),
-        NumberField("reap_minutes", 0, 10 * 365 * 24 * 60, &config->reap_after)}},
+        NumberField("reap_minutes", 0, 10 * 365 * 24 * 60, &config->reap_after),
+        BytesField("hint_bytes_max", 1 << 20, uint64_t{1} << 44, &config->hint_bytes_max)}},
   };
 }
 

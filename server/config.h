@@ -73,6 +73,8 @@ struct Config {
   std::chrono::seconds anti_entropy_period{60};  // zero: never
   std::chrono::hours tree_age_max{7 * 24};       // zero: any age
   std::chrono::minutes reap_after{60};           // zero: never
+  // How much is kept for each node that cannot be reached (storage/hint_ledger.h).
+  uint64_t hint_bytes_max = storage::HintLedger::kBytesMaxDefault;
 
   // [bucket_defaults], [bucket.NAME]
   node::BucketTable buckets;

@@ -111,6 +111,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
       .replicas_of = [this](std::string_view bucket) { return config_.buckets.Find(bucket).n; }});
   runner_ = std::make_unique<StoreRunner>(
       &loop_, engine_.get(), identity->lease, &*trees_,
+      storage::HintLedger(config_.hint_bytes_max, identity->hints),
       StoreRunnerOptions{.record_cache_bytes = RecordCacheBytes(config_)},
       [this] { arrived_ = true; });
   lister_ = std::make_unique<KeyLister>(&loop_, engine_.get());
@@ -338,6 +339,7 @@ void Daemon::RunEffects() {
       gossip_->Send(packet.to, packet.bytes);
     }
     for (const gossip::Event& sighting : effects_.sightings) ShowSighting(sighting);
+    for (const node::Crowded& crowded : effects_.crowded) ShowCrowded(crowded);
     for (node::ClientAnswer& answer : effects_.answers) Answer(std::move(answer));
     runner_->Execute(&effects_.verbs, &results_);
     CompleteResults();

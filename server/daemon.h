@@ -105,6 +105,7 @@ class Daemon final : private Front, private PeerHandler {
   void OnSignal(int signal);
   void StopStep(MonotonicTime now);
   void ShowSighting(const gossip::Event& sighting);
+  void ShowCrowded(const node::Crowded& crowded);
   void CloseHandles();
   ExitCode FinishStop();
 

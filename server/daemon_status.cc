@@ -61,6 +61,7 @@ wire::NodeStatus Daemon::Status() {
   add("store_commits", store.commits);
   add("store_syncs", store.syncs);
   add("store_refused_busy", store.refused_busy);
+  add("hints_refused", runner_->hints().refused());
   return status;
 }
 
@@ -125,6 +126,16 @@ void Daemon::ShowSighting(const gossip::Event& sighting) {
     case gossip::EventKind::kLeft:
       return log(LogLevel::kInfo, "has stopped by its own will");
   }
+}
+
+void Daemon::ShowCrowded(const node::Crowded& crowded) {
+  // By bucket: keys are without number, and may be nobody else's to read.
+  limited_log_.Log(
+      clock(), fmt::format("crowded {}", crowded.bucket), LogLevel::kWarning,
+      fmt::format(
+          "bucket {}: a key has {} siblings and its writers do not resolve them: let them "
+          "write with the context of their last read; 'eddyctl siblings top' finds such keys",
+          crowded.bucket, crowded.siblings));
 }
 
 }  // namespace eddy::server

@@ -30,12 +30,12 @@ StoreResult Refusal(const StoreVerb& verb, Error error) {
 }  // namespace
 
 StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage::Lease& lease,
-                         storage::TreeKeeper* trees, StoreRunnerOptions options,
-                         std::function<void()> arrived)
+                         storage::TreeKeeper* trees, storage::HintLedger hints,
+                         StoreRunnerOptions options, std::function<void()> arrived)
     : options_(options),
       engine_(engine),
       on_arrived_(std::move(arrived)),
-      store_(engine, lease, trees, options.record_cache_bytes),
+      store_(engine, lease, trees, options.record_cache_bytes, std::move(hints)),
       async_(new uv_async_t) {
   CHECK(uv_async_init(loop, async_, [](uv_async_t* handle) {
           static_cast<StoreRunner*>(handle->data)->on_arrived_();

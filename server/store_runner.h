@@ -50,10 +50,10 @@ class StoreRunner {
     uint64_t refused_busy = 0;
   };
 
-  // `lease` and `trees` as for storage::Store. `arrived` is called on the loop thread when
+  // `lease`, `trees` and `hints` as for storage::Store. `arrived` is called on the loop thread when
   // TakeArrived has something to do.
   StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage::Lease& lease,
-              storage::TreeKeeper* trees, StoreRunnerOptions options,
+              storage::TreeKeeper* trees, storage::HintLedger hints, StoreRunnerOptions options,
               std::function<void()> arrived);
   // Requires Close, and a turn of the loop after it.
   ~StoreRunner();
@@ -75,6 +75,7 @@ class StoreRunner {
   // Why no write is taken any more; nullopt while all is well.
   const std::optional<Error>& failure() const { return failure_; }
   const Counters& counters() const { return counters_; }
+  const storage::HintLedger& hints() const { return store_.hints(); }
 
   // Stops the threads, after the sync and the reads that are under way.
   void Close();

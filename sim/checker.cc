@@ -250,6 +250,7 @@ void Checker::Applied(NodeIndex at, uint64_t life, const AppliedWrite& applied) 
     Fail(fmt::format("{}: reported as not done, and then applied as {}", Name(*number),
                      Describe(sibling.dot)));
   }
+  CheckCap(*number, operation, key_index, applied);
   const milliseconds ttl = BucketOf(key_index).ttl;
   const bool expiry_right = operation.expires_at != lattice::Sibling::kNever || ttl.count() == 0
                                 ? sibling.expires_at == operation.expires_at
@@ -291,6 +292,21 @@ void Checker::Applied(NodeIndex at, uint64_t life, const AppliedWrite& applied) 
                      operation.attempts));
   }
   operation.coordinators.push_back(coordinator);
+}
+
+// Who resolves nothing cannot make a key grow without end.
+void Checker::CheckCap(uint64_t number, const Operation& operation, KeyIndex key_index,
+                       const AppliedWrite& applied) {
+  if (!operation.blind || applied.saw_all) return;
+  const auto record = storage::DecodeRecord(applied.record);
+  CHECK(record.has_value());
+  const WallTime at = applied.sibling->timestamp.wall();
+  const auto shown = std::ranges::count_if(
+      record->siblings(), [&](const lattice::Sibling& sibling) { return !sibling.ExpiredAt(at); });
+  if (std::cmp_greater(shown, BucketOf(key_index).siblings_max)) {
+    Fail(fmt::format("{}: replaced nothing, and was taken as sibling number {}", Name(number),
+                     shown));
+  }
 }
 
 void Checker::Reaped(std::string_view encoded_key, std::string_view tombstone) {

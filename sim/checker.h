@@ -206,6 +206,8 @@ class Checker {
   void MarkReplaced(Key* key, const lattice::CausalContext& seen);
   std::optional<lattice::CausalContext> TokenContext(KeyIndex key, const std::string& token) const;
 
+  void CheckCap(uint64_t number, const Operation& operation, KeyIndex key,
+                const AppliedWrite& applied);
   void WriteDone(uint64_t number, Operation* operation, const wire::ClientReply& reply);
   void ReadDone(uint64_t number, Operation* operation, const wire::ClientReply& reply);
   // The promises of one read, each in its own function; `seen` is the reply's context.

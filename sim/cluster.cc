@@ -540,6 +540,11 @@ void Cluster::FailStore(NodeIndex node) {
 // --- The end
 
 void Cluster::EnterPhase(Phase phase, Duration at_most) {
+  for (const auto& node : nodes_) {
+    if (!node->HintsAreCounted()) {
+      checker_.Fail(fmt::format("{} keeps other hints than it counts", node->name()));
+    }
+  }
   phase_ = phase;
   phase_ends_by_ = world_.now + at_most;
 }

@@ -182,6 +182,12 @@ Plan DrawPlan(const PlanOptions& options) {
   if (random.Chance(1, 2)) plan.clock_skew_max = milliseconds(random.Between(1, 60'000));
   plan.codec = random.Chance(1, 16);
   DrawMembership(&random, &plan);
+  if (random.Chance(1, 6)) plan.hint_bytes_max = random.Between(1, 4'000);
+  if (random.Chance(1, 4)) {
+    for (BucketPlan& bucket : plan.buckets) {
+      bucket.properties.siblings_max = static_cast<uint32_t>(random.Between(1, 6));
+    }
+  }
   for (size_t kind = 0; kind < kFaults; ++kind) {
     if (options.without[kind]) plan.faults.every[kind].reset();
   }
@@ -203,6 +209,9 @@ std::string DescribePlan(const Plan& plan) {
   if (plan.node.reap_after > Duration{}) {
     text += fmt::format("the dead are reaped after {} ms\n", ms(plan.node.reap_after));
   }
+  if (plan.hint_bytes_max != storage::HintLedger::kBytesMaxDefault) {
+    text += fmt::format("at most {} bytes of hints for each node\n", plan.hint_bytes_max);
+  }
   for (const BucketPlan& bucket : plan.buckets) {
     const node::BucketProperties& has = bucket.properties;
     text += fmt::format("bucket {}: n={}", bucket.name, has.n);
@@ -210,6 +219,9 @@ std::string DescribePlan(const Plan& plan) {
     if (has.w) text += fmt::format(" w={}", *has.w);
     if (has.ttl.count() != 0) text += fmt::format(" ttl={} ms", has.ttl.count());
     if (has.conflict == node::Conflict::kLastWriter) text += " lww";
+    if (has.siblings_max != node::BucketProperties().siblings_max) {
+      text += fmt::format(" siblings<={}", has.siblings_max);
+    }
     if (has.durability) text += fmt::format(" durability={}", static_cast<int>(*has.durability));
     text += '\n';
   }

@@ -116,6 +116,7 @@ struct Plan {
   std::vector<BucketPlan> buckets;
   NetworkPlan network;
   DiskPlan disk;
+  uint64_t hint_bytes_max = storage::HintLedger::kBytesMaxDefault;
   WorkloadPlan workload;
   FaultPlan faults;
   std::chrono::milliseconds clock_skew_max{};  // either way, jumps included

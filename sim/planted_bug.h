@@ -44,6 +44,7 @@ enum class PlantedBug : uint8_t {
   kGossipMute,        // nothing of gossip leaves a node
   kReapUnasked,       // members say that they keep nothing for others, whatever they keep
   kReapNever,         // what is reaped stays
+  kSiblingsUncapped,  // a key takes siblings without end
   kCount
 };
 
@@ -79,6 +80,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "handover-unheard",
                         "gossip-mute",
                         "reap-unasked",
-                        "reap-never"};
+                        "reap-never",
+                        "siblings-uncapped"};
 
 }  // namespace eddy::sim

@@ -1,12 +1,14 @@
 #include "sim/sim_node.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include <fmt/core.h>
 
 #include "base/check.h"
 #include "node/operation.h"
+#include "storage/hint_key.h"
 #include "storage/identity.h"
 #include "storage/record_codec.h"
 #include "storage/scan.h"
@@ -82,7 +84,8 @@ bool SimNode::Start() {
       }});
   // Some bugs are planted in the engine, where a cache would hide them.
   store_.emplace(&engine_, identity->lease, &*trees_,
-                 setting_.bug == PlantedBug::kNone ? kRecordCacheBytes : 0);
+                 setting_.bug == PlantedBug::kNone ? kRecordCacheBytes : 0,
+                 storage::HintLedger(setting_.plan->hint_bytes_max, identity->hints));
   node::NodeOptions options = setting_.plan->node;
   options.membership.cluster = kClusterName;
   // Whoever is to found waits for all, since checking rests on all being there.
@@ -225,6 +228,24 @@ bool SimNode::HoldsHints() {
   // Failures that were planned for others.
   while (!look()) any = false;
   return any;
+}
+
+bool SimNode::HintsAreCounted() {
+  // A planted bug may lie in the engine, past the store that counts.
+  if (!running() || setting_.bug != PlantedBug::kNone) return true;
+  std::map<NodeId, storage::HintUsage> there;
+  const auto look = [&] {
+    return engine_.Scan(storage::Space::kHints, {}, {},
+                        [&](std::string_view key, std::string_view row) {
+                          storage::HintUsage& usage = there[storage::DecodeHintKey(key)->owner];
+                          ++usage.rows;
+                          usage.bytes += key.size() + row.size();
+                          return true;
+                        });
+  };
+  // Failures that were planned for others.
+  while (!look()) there.clear();
+  return store_->hints().usage() == there;
 }
 
 bool SimNode::HoldsTombstones() {

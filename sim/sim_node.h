@@ -117,6 +117,8 @@ class SimNode {
   std::string RecordOf(const std::string& key);
 
   bool HoldsHints();
+  // Whether the store's ledger says of its hints what is there; true while it is not running.
+  bool HintsAreCounted();
   bool HoldsTombstones();
   // Since when, in the world's time, this node has known all it shares to be equal; see
   // Node::equal_since.

@@ -1,4 +1,5 @@
 // The planted bugs (sim/planted_bug.h) that lie in what a node reads, stores, sends and answers.
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -77,6 +78,9 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
       return false;
     case PlantedBug::kFlipBit:
       if (put != nullptr && random_.Chance(1, 50)) put->sibling.value.back() ^= 1;
+      return true;
+    case PlantedBug::kSiblingsUncapped:
+      if (put != nullptr) put->siblings_max = std::numeric_limits<uint32_t>::max();
       return true;
     case PlantedBug::kStaleRead:
       if (std::holds_alternative<storage::ReadVerb>(verb->action) && random_.Chance(1, 10)) {

@@ -184,32 +184,17 @@ Status ReadWitnessed(Engine* engine, std::map<ActorId, Lease>* witnessed) {
   return {};
 }
 
-// One look for each owner, however many hints there are.
-Status ReadHintOwners(Engine* engine, std::vector<NodeId>* owners) {
-  std::string from;
-  for (;;) {
-    std::optional<NodeId> found;
-    std::string damaged;
-    const Status scanned =
-        engine->Scan(Space::kHints, from, {}, [&](std::string_view key, std::string_view) {
-          if (const auto hint = DecodeHintKey(key)) {
-            found = hint->owner;
-          } else {
-            damaged = key;
-          }
-          return false;
-        });
-    if (!scanned.has_value()) return scanned;
-    if (!damaged.empty()) {
-      // Not a key of ours: nothing can be delivered by it. Look behind it.
-      from = damaged + '\0';
-      continue;
+// Reads every hint there is: they are bounded, and soon delivered.
+Status ReadHints(Engine* engine, std::map<NodeId, HintUsage>* hints) {
+  return engine->Scan(Space::kHints, {}, {}, [&](std::string_view key, std::string_view row) {
+    // By what is not a key of ours nothing can be delivered.
+    if (const auto hint = DecodeHintKey(key)) {
+      HintUsage& usage = (*hints)[hint->owner];
+      ++usage.rows;
+      usage.bytes += key.size() + row.size();
     }
-    if (!found) return {};
-    owners->push_back(*found);
-    from = EndOfHints(*found);
-    if (from.empty()) return {};
-  }
+    return true;
+  });
 }
 
 }  // namespace
@@ -223,7 +208,7 @@ Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random
                     .lease = {},
                     .history = {},
                     .witnessed = {},
-                    .hint_owners = {},
+                    .hints = {},
                     .layouts = {},
                     .votes = {}};
   Lease& lease = identity.lease;
@@ -239,7 +224,7 @@ Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random
     if (Status read = ReadWitnessed(engine, &identity.witnessed); !read.has_value()) {
       return std::unexpected(read.error());
     }
-    if (Status read = ReadHintOwners(engine, &identity.hint_owners); !read.has_value()) {
+    if (Status read = ReadHints(engine, &identity.hints); !read.has_value()) {
       return std::unexpected(read.error());
     }
     for (const auto& [row, value] :

@@ -24,6 +24,7 @@
 #include "base/status.h"
 #include "lattice/record.h"
 #include "storage/engine.h"
+#include "storage/hint_ledger.h"
 
 namespace eddy::storage {
 
@@ -50,7 +51,7 @@ struct Identity {
   Lease lease;
   lattice::History history;
   std::map<ActorId, Lease> witnessed;
-  std::vector<NodeId> hint_owners;  // those for whom there are hints here
+  std::map<NodeId, HintUsage> hints;  // what is kept here for others, by owner
   // What the node knows of the layouts, and has promised of the next one, in its own encodings;
   // empty: nothing.
   std::string layouts;

@@ -125,6 +125,8 @@ Status UnsealRow(std::string_view key, std::string* row) {
   return {};
 }
 
+static_assert(kRecordSealBytes == kRememberedSinceBytes + kChecksumBytes);
+
 void SealRecord(std::string_view key, uint64_t remembered_since, std::string* encoded) {
   AppendU64(encoded, remembered_since);
   SealRow(key, encoded);

@@ -33,6 +33,9 @@ inline Digest RecordDigest(std::string_view encoded) { return Hash128(encoded); 
 void SealRow(std::string_view key, std::string* row);
 [[nodiscard]] Status UnsealRow(std::string_view key, std::string* row);
 
+// What sealing a record adds to it.
+inline constexpr size_t kRecordSealBytes = 2 * sizeof(uint64_t);
+
 // Makes an encoded record a stored one; and the reverse, which returns `remembered_since`.
 void SealRecord(std::string_view key, uint64_t remembered_since, std::string* encoded);
 [[nodiscard]] Result<uint64_t> UnsealRecord(std::string_view key, std::string* stored);

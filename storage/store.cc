@@ -19,7 +19,14 @@ namespace {
 using lattice::CausalContext;
 using lattice::Record;
 
-Result<std::string> ApplyPut(PutVerb* put, std::string_view stored, uint64_t remembered_since) {
+// Those that a reader would still be shown at that time.
+uint32_t LiveSiblings(const Record& record, WallTime at) {
+  return static_cast<uint32_t>(std::ranges::count_if(
+      record.siblings(), [&](const lattice::Sibling& sibling) { return !sibling.ExpiredAt(at); }));
+}
+
+Result<std::string> ApplyPut(PutVerb* put, std::string_view stored, uint64_t remembered_since,
+                             uint32_t* siblings) {
   Result<Record> record = DecodeRecord(stored);
   if (!record.has_value()) return std::unexpected(record.error());
   const lattice::Dot dot = put->sibling.dot;
@@ -31,7 +38,17 @@ Result<std::string> ApplyPut(PutVerb* put, std::string_view stored, uint64_t rem
                 "directory, or the client's context was not made by this cluster");
   }
   const lattice::History history{std::max(put->history.begin, remembered_since)};
+  const WallTime at = put->sibling.timestamp.wall();
+  const uint32_t siblings_before = LiveSiblings(*record, at);
   record->Put(seen, std::move(put->sibling), history);
+  *siblings = LiveSiblings(*record, at);
+  if (*siblings > put->siblings_max && *siblings > siblings_before) {
+    return Fail(Code::kTooLarge,
+                fmt::format("nothing written: the key has {} siblings, which is as many as its "
+                            "bucket takes (siblings_max), and this write replaces none of them: "
+                            "read the key, and write with the context of that reply",
+                            siblings_before));
+  }
   std::string encoded = EncodeRecord(*record);
   if (encoded.size() > kRecordBytesMax) {
     return Fail(Code::kTooLarge,
@@ -61,15 +78,21 @@ Result<std::string> ApplyJoin(JoinVerb* join, std::string_view stored) {
   return EncodeRecord(*ours);
 }
 
+// Of a record as it is stored; 0: there is none.
+size_t RowBytes(std::string_view key, std::string_view record) {
+  return record.empty() ? 0 : key.size() + record.size() + kRecordSealBytes;
+}
+
 // The record is the caller's to remove if it is the one that the verb names.
 std::string ApplyRemove(const RemoveVerb& remove, std::string_view stored) {
   return RecordDigest(stored) == remove.digest ? std::string() : std::string(stored);
 }
 
 // The record after a verb that may change it; empty: none.
-Result<std::string> Apply(StoreVerb* verb, std::string_view stored, uint64_t remembered_since) {
+Result<std::string> Apply(StoreVerb* verb, std::string_view stored, uint64_t remembered_since,
+                          uint32_t* siblings) {
   if (auto* put = std::get_if<PutVerb>(&verb->action)) {
-    return ApplyPut(put, stored, remembered_since);
+    return ApplyPut(put, stored, remembered_since, siblings);
   }
   if (auto* remove = std::get_if<DeleteVerb>(&verb->action)) return ApplyDelete(*remove, stored);
   if (auto* remove = std::get_if<RemoveVerb>(&verb->action)) return ApplyRemove(*remove, stored);
@@ -155,12 +178,24 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   if (const auto* put = std::get_if<PutVerb>(&verb->action)) {
     minted_ = std::max(minted_, put->sibling.dot.counter);
   }
-  Result<std::string> record = Apply(verb, stored.record, remembered_since);
+  uint32_t siblings = 0;
+  Result<std::string> record = Apply(verb, stored.record, remembered_since, &siblings);
   if (!record.has_value()) {
     results->push_back(StoreResult{verb->id, stage, std::unexpected(record.error())});
     return true;
   }
-  if (stage == Stage::kApplied) results->push_back(StoreResult{verb->id, stage, *record});
+  if (verb->hint_owner && record->size() > stored.record.size() &&
+      !hints_.Admit(*verb->hint_owner)) {
+    results->push_back(StoreResult{
+        verb->id, stage,
+        Fail(Code::kBusy, fmt::format("this node keeps {} bytes of hints for that owner already "
+                                      "(hint_bytes_max): start the owner, or remove it for good",
+                                      hints_.bytes_max()))});
+    return true;
+  }
+  if (stage == Stage::kApplied) {
+    results->push_back(StoreResult{verb->id, stage, *record, {}, {}, {}, siblings});
+  }
   const Logging logging =
       verb->durability == Durability::kMemory ? Logging::kUnlogged : Logging::kLogged;
   // What is stored unchanged is covered by the next sync only if it is in the log.
@@ -169,7 +204,7 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
     if (trees_ != nullptr && place.space == Space::kData) {
       trees_->Change(place.key, stored.record, *record);
     }
-    StageRecord(place, Stored{*record, stored.remembered_since}, logging);
+    StageRecord(place, Stored{*record, stored.remembered_since}, logging, stored.record);
   }
   Waiting waiting{verb->id, verb->durability, {}, {}, {}, verb->hint_owner};
   if (removes) waiting.left = *std::move(record);
@@ -283,15 +318,18 @@ bool Store::ReadsStaged(const StoreVerb& verb) const {
   });
 }
 
-void Store::StageRecord(const Place& place, Stored record, Logging logging) {
+void Store::StageRecord(const Place& place, Stored record, Logging logging,
+                        std::string_view before) {
   wrote_unlogged_ = wrote_unlogged_ || logging == Logging::kUnlogged;
   std::optional<std::string> value;
   if (!record.record.empty()) value = std::move(record.record);
   const auto [at, fresh] =
       turn_records_[static_cast<size_t>(place.space)].try_emplace(place.key, turn_.size());
   if (fresh) {
+    const size_t hint_bytes =
+        place.space == Space::kHints ? RowBytes(place.key, before) : size_t{0};
     turn_.push_back(StagedWrite{Write{place.space, place.key, std::move(value)}, logging,
-                                record.remembered_since});
+                                record.remembered_since, hint_bytes});
     return;
   }
   StagedWrite& staged = turn_[at->second];
@@ -304,6 +342,13 @@ void Store::StageRecord(const Place& place, Stored record, Logging logging) {
 Status Store::WriteTurn() {
   for (StagedWrite& staged : turn_) {
     CacheWrite(staged);
+    if (staged.write.space == Space::kHints) {
+      const std::string_view record = staged.write.value ? *staged.write.value : std::string_view();
+      hint_changes_.push_back({.owner = DecodeHintKey(staged.write.key)->owner,
+                               .logging = staged.logging,
+                               .before = staged.hint_bytes_before,
+                               .after = RowBytes(staged.write.key, record)});
+    }
     if (staged.write.space != Space::kMeta && staged.write.value.has_value()) {
       SealRecord(staged.write.key, staged.remembered_since, &*staged.write.value);
     }
@@ -314,14 +359,24 @@ Status Store::WriteTurn() {
   for (auto& records : turn_records_) records.clear();
   Status status;
   if (!logged_batch_.empty()) status = engine_->Write(logged_batch_, Logging::kLogged);
+  if (status.has_value()) Book(Logging::kLogged);
   if (status.has_value() && !unlogged_batch_.empty()) {
     status = engine_->Write(unlogged_batch_, Logging::kUnlogged);
+    if (status.has_value()) Book(Logging::kUnlogged);
   }
+  hint_changes_.clear();
   // What was written then, and what not, only the engine can tell.
   if (!status.has_value()) cache_.Clear();
   logged_batch_.clear();
   unlogged_batch_.clear();
   return status;
+}
+
+// The hints of this class of the turn's writes are written.
+void Store::Book(Logging logging) {
+  for (const HintChange& change : hint_changes_) {
+    if (change.logging == logging) hints_.Changed(change.owner, change.before, change.after);
+  }
 }
 
 void Store::CacheWrite(const StagedWrite& staged) {

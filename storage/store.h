@@ -18,6 +18,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,6 +30,7 @@
 #include "base/status.h"
 #include "lattice/record.h"
 #include "storage/engine.h"
+#include "storage/hint_ledger.h"
 #include "storage/identity.h"
 #include "storage/record_cache.h"
 #include "storage/tree_keeper.h"
@@ -62,11 +64,15 @@ struct ReadVerb {
 // A write coordinated here: Record::Put on what is stored. Results: kApplied with the joined
 // record, then kDurable. kConflict if the stored record or `seen` already holds the sibling's actor
 // at or beyond its counter: the actor has a twin, or the context is forged. kTooLarge if the record
-// would be over kRecordBytesMax. After either, nothing was written.
+// would be over kRecordBytesMax, or have more than siblings_max siblings while this one replaces
+// none (those that have expired by the put's own time do not count). Of a hint that would grow, as
+// with the other verbs: kBusy where enough is kept for its owner. After each of these, nothing was
+// written.
 struct PutVerb {
   std::optional<lattice::CausalContext> seen;  // nullopt: all that this replica holds
   lattice::Sibling sibling;
   lattice::History history;
+  uint32_t siblings_max = std::numeric_limits<uint32_t>::max();
 };
 
 // A delete coordinated here: Record::Delete. Results as for PutVerb. Deleting what was never seen
@@ -147,6 +153,8 @@ struct StoreResult {
   std::string next = {};
   // Of a tree: the node asked for, then those below it.
   std::vector<Digest> hashes = {};
+  // Of a put, with its record: how many siblings that has now, but for those that have expired.
+  uint32_t siblings = 0;
   // Of a hint that was written or removed: its owner. Scans from now on see it.
   std::optional<NodeId> hint_owner = {};
 };
@@ -162,9 +170,15 @@ class Store {
  public:
   // Does not own `engine` and `trees`, which must outlive it. `lease`: as OpenIdentity gave it at
   // this start. `trees`: null where nobody compares. `cache_bytes`: of records kept in front of the
-  // engine; whoever writes to the engine past this store needs it to be 0.
-  Store(Engine* engine, const Lease& lease, TreeKeeper* trees = nullptr, size_t cache_bytes = 0)
-      : engine_(engine), trees_(trees), cache_(cache_bytes), minted_(lease.begin) {}
+  // engine; whoever writes to the engine past this store needs it to be 0. `hints`: of what lies in
+  // Space::kHints.
+  Store(Engine* engine, const Lease& lease, TreeKeeper* trees = nullptr, size_t cache_bytes = 0,
+        HintLedger hints = HintLedger())
+      : engine_(engine),
+        trees_(trees),
+        cache_(cache_bytes),
+        hints_(std::move(hints)),
+        minted_(lease.begin) {}
 
   // Executes one verb and appends its immediate result, if it has one. With Tier::kCache, returns
   // false and leaves `verb` untouched when the record is not in memory: fetch it elsewhere
@@ -184,6 +198,7 @@ class Store {
   // Verbs executed and not yet known durable: what a bound on memory is set on.
   size_t waiting() const { return staged_.size() + unsynced_.size(); }
   const RecordCache& cache() const { return cache_; }
+  const HintLedger& hints() const { return hints_; }
 
  private:
   // Where a verb's record lies.
@@ -200,6 +215,14 @@ class Store {
     Write write;  // a record not yet sealed
     Logging logging;
     uint64_t remembered_since = 0;
+    size_t hint_bytes_before = 0;  // of a hint: the row before this turn
+  };
+  // A hint of the batches that are being written, for the ledger.
+  struct HintChange {
+    NodeId owner;
+    Logging logging;
+    size_t before = 0;
+    size_t after = 0;
   };
   struct Waiting {
     uint64_t id;
@@ -218,9 +241,11 @@ class Store {
   bool ReadsStaged(const StoreVerb& verb) const;
   // Joins the hints of the owners into the record; false when one is not in memory.
   Result<bool> JoinHints(const StoreVerb& verb, Tier tier, std::string* record);
-  void StageRecord(const Place& place, Stored record, Logging logging);
+  // `before`: the record as it was, where it is a hint's.
+  void StageRecord(const Place& place, Stored record, Logging logging, std::string_view before);
   Status WriteTurn();
   void CacheWrite(const StagedWrite& staged);
+  void Book(Logging logging);
   void Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results);
   void Release(uint64_t token);
 
@@ -231,6 +256,8 @@ class Store {
   TreeKeeper* const trees_;
   // Of Space::kData, as of the last commit.
   RecordCache cache_;
+  // Of Space::kHints, likewise.
+  HintLedger hints_;
 
   // The turn under way: what it writes, one write a record, and which write is whose, for verbs
   // that follow on the same key; and the verbs that wait for it.
@@ -258,6 +285,7 @@ class Store {
 
   WriteBatch logged_batch_;  // scratch
   WriteBatch unlogged_batch_;
+  std::vector<HintChange> hint_changes_;
 };
 
 }  // namespace eddy::storage

@@ -76,6 +76,7 @@ foreground_p99_ms = 20
 anti_entropy_seconds = 0
 tree_age_hours = 24
 reap_minutes = 5
+hint_bytes_max = "3GiB"
 
 [bucket_defaults]
 n = 5
@@ -88,6 +89,7 @@ pr = 1
 pw = 2
 conflict = "siblings"
 ttl_ms = 86400000
+siblings_max = 7
 durability = "sync"
 
 [bucket.redis]

@@ -83,7 +83,8 @@ class StoreRunnerTest : public testing::Test {
  protected:
   void Open(StoreRunnerOptions options = {}) {
     runner_ = std::make_unique<StoreRunner>(loop_.get(), &engine_, storage::Lease{}, nullptr,
-                                            options, [this] { runner_->TakeArrived(&results_); });
+                                            storage::HintLedger(), options,
+                                            [this] { runner_->TakeArrived(&results_); });
   }
   void TearDown() override {
     engine_.HoldReads(false);

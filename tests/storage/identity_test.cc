@@ -9,6 +9,8 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "storage/hint_key.h"
+#include "storage/key.h"
 #include "storage/memory_engine.h"
 #include "storage/record_codec.h"
 
@@ -230,6 +232,19 @@ TEST_F(IdentityTest, KeepsWhatTheNodeKnowsOfTheLayouts) {
   ASSERT_TRUE(identity.has_value());
   EXPECT_EQ(identity->layouts, "layouts");
   EXPECT_EQ(identity->votes, "votes");
+}
+
+TEST_F(IdentityTest, CountsTheHintsThatAreThere) {
+  Open();
+  constexpr NodeId kAway{.high = 7, .low = 7};
+  const auto key = [](std::string_view name) {
+    return EncodeHintKey(kAway, EncodeKey({.token = 1, .bucket = "b", .key = name}));
+  };
+  Write({{Space::kHints, key("a"), "12345"}, {Space::kHints, key("b"), "123"}});
+  const Identity identity = Open();
+  ASSERT_EQ(identity.hints.size(), 1u);
+  EXPECT_EQ(identity.hints.at(kAway),
+            (HintUsage{.rows = 2, .bytes = key("a").size() + key("b").size() + 8}));
 }
 
 TEST_F(IdentityTest, FindsEveryFlippedBitInItsRows) {

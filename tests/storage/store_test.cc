@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/random.h"
+#include "storage/hint_key.h"
 #include "storage/key.h"
 #include "storage/memory_engine.h"
 #include "storage/record_codec.h"
@@ -578,6 +579,114 @@ TEST_F(StoreTest, ARecordOverTheLimitIsRefusedAndWhatIsStoredStays) {
   EXPECT_THAT(Brief(Execute(2, MakePut(std::string(1000, 'v'), CausalContext()))),
               ElementsAre("2 applied too-large"));
   EXPECT_THAT(Brief(Execute(3, MakePut("small"))), ElementsAre("3 applied"));
+}
+
+TEST_F(StoreTest, AtTheCapOnlyAPutThatReplacesASiblingIsTaken) {
+  const auto put = [&](std::optional<CausalContext> seen) {
+    PutVerb verb = MakePut("v", std::move(seen));
+    verb.siblings_max = 2;
+    return verb;
+  };
+  EXPECT_EQ(Execute(1, put(CausalContext()))[0].siblings, 1u);
+  const std::vector<StoreResult> second = Execute(2, put(CausalContext()));
+  EXPECT_EQ(second[0].siblings, 2u);
+  const std::vector<StoreResult> third = Execute(3, put(CausalContext()));
+  EXPECT_THAT(Brief(third), ElementsAre("3 applied too-large"));
+  EXPECT_THAT(third[0].record.error().text, testing::HasSubstr("siblings_max"));
+  Settle();
+  EXPECT_EQ(Values().size(), 2u);
+  CausalContext one;
+  one.Add({kSelf, 0, 1});
+  EXPECT_EQ(Execute(4, put(one))[0].siblings, 2u) << "in the place of another";
+  EXPECT_EQ(Execute(5, put(std::nullopt))[0].siblings, 1u);
+}
+
+TEST_F(StoreTest, SiblingsThatHaveExpiredDoNotCountTowardsTheCap) {
+  const auto put = [&](int64_t now_ms, int64_t expires_ms) {
+    PutVerb verb = MakePut("v", CausalContext());
+    verb.sibling.timestamp.value = static_cast<uint64_t>(now_ms) << 16;
+    verb.sibling.expires_at = WallTime(std::chrono::milliseconds(expires_ms));
+    verb.siblings_max = 1;
+    return verb;
+  };
+  EXPECT_THAT(Brief(Execute(1, put(100, 200))), ElementsAre("1 applied"));
+  EXPECT_THAT(Brief(Execute(2, put(199, 300))), ElementsAre("2 applied too-large"));
+  EXPECT_THAT(Brief(Execute(3, put(200, 300))), ElementsAre("3 applied"));
+}
+
+// Hints
+
+TEST_F(StoreTest, HintsAreCountedByOwnerOnceTheyAreWritten) {
+  constexpr NodeId kAway{.high = 7, .low = 7};
+  const auto hint = [&](uint64_t id, decltype(StoreVerb::action) action) {
+    std::vector<StoreResult> results;
+    StoreVerb verb{id, kKey, Durability::kSync, std::move(action), kAway};
+    EXPECT_TRUE(store_->Execute(&verb, Tier::kDisk, &results));
+    return results;
+  };
+  const auto stored = [&] {
+    HintUsage there;
+    EXPECT_TRUE(engine_
+                    .Scan(Space::kHints, {}, {},
+                          [&](std::string_view key, std::string_view row) {
+                            ++there.rows;
+                            there.bytes += key.size() + row.size();
+                            return true;
+                          })
+                    .has_value());
+    return there;
+  };
+  hint(1, JoinVerb{EncodeRecord(PeersRecord(1, "one"))});
+  EXPECT_TRUE(store_->hints().usage().empty());
+  Settle();
+  EXPECT_EQ(store_->hints().usage().at(kAway), stored());
+  EXPECT_EQ(stored().rows, 1u);
+  // Twice in a turn, and joined.
+  hint(2, JoinVerb{EncodeRecord(PeersRecord(2, "two"))});
+  hint(3, JoinVerb{EncodeRecord(PeersRecord(3, "three"))});
+  Settle();
+  EXPECT_EQ(store_->hints().usage().at(kAway), stored());
+  EXPECT_EQ(stored().rows, 1u);
+  // What the engine refuses is not counted.
+  const HintUsage before = stored();
+  engine_.FailCall(MemoryEngine::Call::kWrite, 1, kBadDisk);
+  hint(4, JoinVerb{EncodeRecord(PeersRecord(4, "four"))});
+  Commit();
+  EXPECT_EQ(store_->hints().usage().at(kAway), before);
+  std::string row;
+  ASSERT_TRUE(engine_.Get(Space::kHints, EncodeHintKey(kAway, kKey), Tier::kDisk, &row));
+  ASSERT_TRUE(UnsealRecord(EncodeHintKey(kAway, kKey), &row).has_value());
+  hint(5, RemoveVerb{RecordDigest(row)});
+  Settle();
+  EXPECT_TRUE(store_->hints().usage().empty());
+  EXPECT_EQ(stored().rows, 0u);
+}
+
+TEST_F(StoreTest, NoMoreIsKeptForAnOwnerThanTheBound) {
+  constexpr NodeId kAway{.high = 7, .low = 7};
+  constexpr NodeId kOther{.high = 8, .low = 8};
+  const uint64_t bytes_max = 200;
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, nullptr, 0, HintLedger(bytes_max));
+  const auto hint = [&](uint64_t id, NodeId owner, decltype(StoreVerb::action) action) {
+    std::vector<StoreResult> results;
+    StoreVerb verb{id, KeyOf(std::to_string(id)), Durability::kOs, std::move(action), owner};
+    EXPECT_TRUE(store_->Execute(&verb, Tier::kDisk, &results));
+    store_->Commit(&results);
+    return Brief(results);
+  };
+  const std::string large(bytes_max, 'v');
+  EXPECT_THAT(hint(1, kAway, JoinVerb{EncodeRecord(PeersRecord(1, large))}),
+              ElementsAre("1 durable"));
+  EXPECT_THAT(hint(2, kAway, JoinVerb{EncodeRecord(PeersRecord(2, "v"))}),
+              ElementsAre("2 durable busy"));
+  EXPECT_THAT(hint(3, kAway, MakePut("v", CausalContext())), ElementsAre("3 applied busy"));
+  EXPECT_EQ(store_->hints().refused(), 2u);
+  EXPECT_EQ(store_->hints().usage().at(kAway).rows, 1u);
+  // Another owner has room of its own, and what this one's row holds already is no growth.
+  EXPECT_THAT(hint(4, kOther, JoinVerb{EncodeRecord(PeersRecord(2, "v"))}),
+              ElementsAre("4 durable"));
+  EXPECT_THAT(hint(1, kAway, JoinVerb{EncodeRecord(PeersRecord(1, large))}),
+              ElementsAre("1 durable"));
 }
 
 // The cache
