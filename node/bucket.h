@@ -33,6 +33,9 @@ struct BucketProperties {
   Conflict conflict = Conflict::kSiblings;
   std::chrono::milliseconds ttl{0};               // zero: for ever
   std::optional<storage::Durability> durability;  // the node's where not given
+  // For how long what was deleted is seen dead at the least before it is forgotten, where that is
+  // longer than with the node's other buckets.
+  std::chrono::minutes reap_age{0};
   // How many siblings a key may have: at that number a write that replaces none is refused.
   uint32_t siblings_max = 100;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lattice/record.h"
+#include "node/partition_page.h"
 #include "ring/partition.h"
 #include "storage/key.h"
 #include "storage/record_codec.h"
@@ -147,17 +148,10 @@ std::optional<storage::StoreVerb> Handover::NextScan(OpContext& context) {
     if (todo_.empty()) return std::nullopt;
     reading_ = *todo_.begin();
     todo_.erase(todo_.begin());
-    from_ = storage::FirstKeyOf(
-        ring::TokensOf(ring::PartitionId{*reading_}, partition_bits_).first.value);
+    from_.clear();
   }
-  const auto tokens = ring::TokensOf(ring::PartitionId{*reading_}, partition_bits_);
   scanning_ = true;
-  return storage::StoreVerb{
-      .id = 0,
-      .key = from_,
-      .action = storage::ScanVerb{.end = storage::FirstKeyAfter(tokens.last.value),
-                                  .rows_max = kPageRows,
-                                  .bytes_max = kPageBytes}};
+  return PartitionPage(*reading_, partition_bits_, from_, kPageRows, kPageBytes);
 }
 
 void Handover::OnScanned(OpContext& context, storage::StoreResult result) {

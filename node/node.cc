@@ -67,6 +67,8 @@ std::vector<SyncState> Node::SyncStates() const {
 size_t Node::StartSync(Now now, std::optional<uint32_t> partition) {
   return core_->background.StartSync(now.monotonic, partition);
 }
+const HintBook& Node::hint_book() const { return core_->hints; }
+uint64_t Node::life() const { return core_->lease.lease().boot; }
 const ring::Layout& Node::layout() const { return core_->topology.layout(); }
 const ring::LayoutHistory* Node::layouts() const { return core_->membership.history(); }
 uint64_t Node::layout_changes() const { return core_->membership.changes(); }

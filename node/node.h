@@ -26,6 +26,7 @@
 #include "node/background_budget.h"
 #include "node/bucket.h"
 #include "node/effects.h"
+#include "node/hint_book.h"
 #include "ring/layout.h"
 #include "ring/layout_change.h"
 #include "ring/layout_history.h"
@@ -146,6 +147,10 @@ class Node {
   // Compares the partition, or all, as soon as may be, with those other owners with whom it is for
   // this node to begin: how many comparisons that are.
   size_t StartSync(Now now, std::optional<uint32_t> partition);
+  // For whom there may be hints here, numbered anew in each life of the node.
+  const HintBook& hint_book() const;
+  // A random number of this start.
+  uint64_t life() const;
   // The layout that reads go by; this node alone, before it knows a cluster.
   const ring::Layout& layout() const;
   // Null: this node is, and was, a member of no cluster.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lattice/record.h"
+#include "node/partition_page.h"
 #include "ring/partition.h"
 #include "storage/key.h"
 #include "storage/record_codec.h"
@@ -144,15 +145,8 @@ std::optional<storage::StoreVerb> Reaper::NextScan(OpContext& context, const Top
     from_.clear();
   }
   if (!context.budget.Take(context.now.monotonic, kPageBytes)) return std::nullopt;
-  const auto tokens = ring::TokensOf(ring::PartitionId{partition_}, partition_bits_);
-  if (from_.empty()) from_ = storage::FirstKeyOf(tokens.first.value);
   scanning_ = true;
-  return storage::StoreVerb{
-      .id = 0,
-      .key = from_,
-      .action = storage::ScanVerb{.end = storage::FirstKeyAfter(tokens.last.value),
-                                  .rows_max = kPageRows,
-                                  .bytes_max = kPageBytes}};
+  return PartitionPage(partition_, partition_bits_, from_, kPageRows, kPageBytes);
 }
 
 void Reaper::OnScanned(OpContext& context, const Topology& topology, const BucketTable& buckets,
@@ -160,15 +154,17 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
   scanning_ = false;
   size_t used = 0;
   if (std::exchange(outdated_, false)) return context.budget.Return(kPageBytes, used);
-  const WallTime dead_since =
-      context.now.wall - std::chrono::duration_cast<std::chrono::milliseconds>(after_);
   for (storage::ScannedRow& row : result.rows) {
     used += row.key.size() + row.bytes;
     const auto key = storage::DecodeKey(row.key);
     if (!key || !row.record) continue;
-    if (!IsDead(*row.record, dead_since)) continue;
-    std::vector<PeerIndex> owners =
-        topology.Owners(ring::PartitionId{partition_}, buckets.Find(key->bucket).n);
+    const BucketProperties& bucket = buckets.Find(key->bucket);
+    const Duration age = std::max<Duration>(after_, bucket.reap_age);
+    if (!IsDead(*row.record,
+                context.now.wall - std::chrono::duration_cast<std::chrono::milliseconds>(age))) {
+      continue;
+    }
+    std::vector<PeerIndex> owners = topology.Owners(ring::PartitionId{partition_}, bucket.n);
     if (std::ranges::find(owners, kSelf) == owners.end()) continue;
     const auto before = std::ranges::count_if(owners, [&](PeerIndex owner) {
       return context.peers.IdOf(owner) < context.peers.IdOf(kSelf);
@@ -178,7 +174,9 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
     const bool seen = known != noted_.end() && known->of == note;
     // It stays noted, since this may come to nothing.
     if (noting_.size() < kNotedMax) noting_.push_back({note, seen ? known->passes + 1 : 1});
-    if (!seen || known->passes <= before) continue;
+    // A pass begins `after_` behind the one before.
+    const auto ages = (age + after_ - Duration(1)) / after_;
+    if (!seen || std::cmp_less(known->passes, before + ages)) continue;
     found_.push_back({std::move(row.key), row.digest, row.bytes, std::move(owners)});
   }
   context.budget.Return(kPageBytes, std::min(used, kPageBytes));

@@ -20,9 +20,9 @@
 // bucket what it had won over.
 //
 // Every owner reads all that it holds, a page at a time, over and over; what it has found dead in
-// one pass and finds unchanged in the next, `after` later, is to be reaped. The owner with the
-// least id begins; each other one waits a pass longer than the one before it, for what that one
-// does not hold. Part of the node, on its thread.
+// one pass and finds unchanged in the next, `after` later, is to be reaped, or after so many passes
+// as its bucket's age takes. The owner with the least id begins; each other one waits a pass longer
+// than the one before it, for what that one does not hold. Part of the node, on its thread.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/admin_calls.h"
+#include "server/admin_looks.h"
 
 namespace eddy::server {
 
@@ -52,21 +53,15 @@ Answer RepairStatus(node::Node* node, Now now, const Json& arguments) {
 Answer RepairStart(node::Node* node, Now now, const Json& arguments) {
   if (Status ok = CheckAdminNames(arguments, {"partition"}); !ok)
     return std::unexpected(ok.error());
-  std::optional<uint32_t> partition;
-  if (const auto found = arguments.find("partition"); found != arguments.end()) {
-    const uint32_t count = node->layout().partition_count();
-    if (!found->is_number_unsigned() || found->get<uint64_t>() >= count) {
-      return Fail(Code::kInvalidArgument,
-                  fmt::format("partition must be an integer within 0 to {}", count - 1));
-    }
-    partition = found->get<uint32_t>();
-  }
+  const auto partition =
+      NumberWithin(arguments, "partition", 0, node->layout().partition_count() - 1);
+  if (!partition) return std::unexpected(partition.error());
   if (!node->compares()) {
     return Fail(Code::kConflict,
                 "nothing begun: this node keeps no hash trees; set anti_entropy_seconds in "
                 "[background] of its configuration and restart it");
   }
-  return Json{{"begun", node->StartSync(now, partition)},
+  return Json{{"begun", node->StartSync(now, *partition)},
               {"begun_at_us", Microseconds(now.monotonic)}};
 }
 
@@ -85,6 +80,7 @@ constexpr std::array<Call, 7> kCalls = {{
 }};
 
 constexpr std::string_view kFaultCalls = "fault.";
+constexpr std::string_view kHintsCall = "hints.show";
 
 Answer RunFaultCall(node::Node* node, FaultTable* faults, std::string_view call,
                     const Json& arguments) {
@@ -99,24 +95,21 @@ Answer RunFaultCall(node::Node* node, FaultTable* faults, std::string_view call,
               "this node does not know that call; of faults it knows fault.set, fault.show");
 }
 
-Answer Run(node::Node* node, Now now, FaultTable* faults, const wire::AdminRequest& request) {
-  const bool of_faults = request.call.starts_with(kFaultCalls);
+Answer Run(const AdminSubject& subject, const wire::AdminRequest& request) {
+  const auto arguments = ReadAdminArguments(request);
+  if (!arguments) return std::unexpected(arguments.error());
+  if (request.call.starts_with(kFaultCalls)) {
+    return RunFaultCall(subject.node, subject.faults, request.call, *arguments);
+  }
+  if (request.call == kHintsCall) return ShowHints(*subject.node, *subject.hints, *arguments);
   const auto call = std::ranges::find(kCalls, std::string_view(request.call), &Call::name);
-  if (call == kCalls.end() && !of_faults) {
-    std::vector<std::string_view> known;
-    for (const Call& each : kCalls) known.push_back(each.name);
-    return Fail(Code::kUnsupported, "this node does not know that call; it knows " +
-                                        fmt::format("{}", fmt::join(known, ", ")));
-  }
-  Json arguments = Json::object();
-  if (!request.arguments.empty()) {
-    arguments = Json::parse(request.arguments, nullptr, false);
-    if (!arguments.is_object()) {
-      return Fail(Code::kInvalidArgument, "the arguments must be a JSON object");
-    }
-  }
-  return of_faults ? RunFaultCall(node, faults, request.call, arguments)
-                   : call->run(node, now, arguments);
+  if (call != kCalls.end()) return call->run(subject.node, subject.now, *arguments);
+  std::vector<std::string_view> known(kLooks.begin(), kLooks.end());
+  known.push_back(kHintsCall);
+  for (const Call& each : kCalls) known.push_back(each.name);
+  std::ranges::sort(known);
+  return Fail(Code::kUnsupported, "this node does not know that call; it knows " +
+                                      fmt::format("{}", fmt::join(known, ", ")));
 }
 
 }  // namespace
@@ -134,10 +127,27 @@ Status CheckAdminNames(const nlohmann::ordered_json& arguments,
   return {};
 }
 
-wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& request,
-                          FaultTable* faults) {
-  wire::AdminReply reply{.id = request.id};
-  Answer answer = Run(node, now, faults, request);
+Result<std::optional<uint64_t>> NumberWithin(const nlohmann::ordered_json& arguments,
+                                             const char* name, uint64_t least, uint64_t most) {
+  const auto found = arguments.find(name);
+  if (found == arguments.end()) return std::nullopt;
+  if (!found->is_number_unsigned() || found->get<uint64_t>() < least ||
+      found->get<uint64_t>() > most) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("{} must be an integer within {} to {}", name, least, most));
+  }
+  return found->get<uint64_t>();
+}
+
+Result<Json> ReadAdminArguments(const wire::AdminRequest& request) {
+  if (request.arguments.empty()) return Json::object();
+  Json arguments = Json::parse(request.arguments, nullptr, false);
+  if (arguments.is_object()) return arguments;
+  return Fail(Code::kInvalidArgument, "the arguments must be a JSON object");
+}
+
+wire::AdminReply MakeAdminReply(const wire::AdminRequest& request, AdminAnswer answer) {
+  wire::AdminReply reply{.id = request.id, .error = {}, .result = {}};
   if (!answer) {
     reply.error = answer.error();
     return reply;
@@ -148,6 +158,10 @@ wire::AdminReply RunAdmin(node::Node* node, Now now, const wire::AdminRequest& r
     reply.result.clear();
   }
   return reply;
+}
+
+wire::AdminReply RunAdmin(const AdminSubject& subject, const wire::AdminRequest& request) {
+  return MakeAdminReply(request, Run(subject, request));
 }
 
 }  // namespace eddy::server

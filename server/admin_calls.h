@@ -2,7 +2,9 @@
 // gives one; kInvalidArgument for arguments that it does not take.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +13,8 @@
 #include "base/time.h"
 #include "node/node.h"
 #include "server/fault_table.h"
+#include "storage/hint_ledger.h"
+#include "wire/admin.h"
 
 namespace eddy::server {
 
@@ -19,6 +23,19 @@ using AdminAnswer = Result<nlohmann::ordered_json>;
 // Refuses an argument that is not among these, by name.
 Status CheckAdminNames(const nlohmann::ordered_json& arguments,
                        std::initializer_list<std::string_view> known);
+
+// A number of an object; nullopt: it is not there.
+Result<std::optional<uint64_t>> NumberWithin(const nlohmann::ordered_json& arguments,
+                                             const char* name, uint64_t least, uint64_t most);
+
+// The arguments of a call, an empty object if there are none; and the reply to it.
+Result<nlohmann::ordered_json> ReadAdminArguments(const wire::AdminRequest& request);
+wire::AdminReply MakeAdminReply(const wire::AdminRequest& request, AdminAnswer answer);
+
+// By owner: keys and bytes of the hints that are kept here, and how many were noted and delivered
+// in this life of the node (node/hint_book.h).
+AdminAnswer ShowHints(const node::Node& node, const storage::HintLedger& ledger,
+                      const nlohmann::ordered_json& arguments);
 
 // The layouts as this node knows them, every member's progress, and the orders that wait here.
 AdminAnswer ShowCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);

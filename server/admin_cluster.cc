@@ -33,17 +33,6 @@ std::unexpected<Error> Bad(std::string text) {
 }
 
 // Nothing, where the argument is missing.
-Result<std::optional<uint64_t>> NumberWithin(const Json& arguments, const char* name,
-                                             uint64_t least, uint64_t most) {
-  const auto found = arguments.find(name);
-  if (found == arguments.end()) return std::nullopt;
-  if (!found->is_number_unsigned() || found->get<uint64_t>() < least ||
-      found->get<uint64_t>() > most) {
-    return Bad(fmt::format("{} must be an integer within {} to {}", name, least, most));
-  }
-  return found->get<uint64_t>();
-}
-
 Result<LayoutChange> ReadChange(const node::Node& node, const Json& json) {
   if (!json.is_object()) return Bad("a change must be an object");
   if (Status ok = CheckAdminNames(json, {"kind", "node", "weight", "zone"}); !ok) {

@@ -42,16 +42,6 @@ Status ReadPeer(const node::Node& node, const std::string& peer, FaultTable::Rul
       fmt::format("peer must be a member's name, or the HOST:PORT of a peer door, not '{}'", peer));
 }
 
-Status ReadNumber(const Json& json, const char* name, uint64_t most, uint64_t* number) {
-  const auto found = json.find(name);
-  if (found == json.end()) return {};
-  if (!found->is_number_unsigned() || found->get<uint64_t>() > most) {
-    return Bad(fmt::format("{} must be an integer within 0 to {}", name, most));
-  }
-  *number = found->get<uint64_t>();
-  return {};
-}
-
 Result<FaultTable::Rule> ReadRule(const node::Node& node, const Json& json) {
   if (!json.is_object()) return Bad("each of the rules must be an object");
   if (Status ok = CheckAdminNames(json, {"peer", "way", "drop", "lose_per_mille", "delay_ms"});
@@ -75,19 +65,13 @@ Result<FaultTable::Rule> ReadRule(const node::Node& node, const Json& json) {
     if (!drop->is_boolean()) return Bad("drop must be true or false");
     rule.drop = drop->get<bool>();
   }
-  uint64_t lose_per_mille = 0;
-  uint64_t delay_ms = 0;
-  if (Status ok = ReadNumber(json, "lose_per_mille", FaultTable::kLosePerMilleMax, &lose_per_mille);
-      !ok) {
-    return std::unexpected(ok.error());
-  }
-  if (Status ok = ReadNumber(json, "delay_ms", FaultTable::kDelayMax / std::chrono::milliseconds(1),
-                             &delay_ms);
-      !ok) {
-    return std::unexpected(ok.error());
-  }
-  rule.lose_per_mille = static_cast<uint32_t>(lose_per_mille);
-  rule.delay = std::chrono::milliseconds(delay_ms);
+  const auto lose = NumberWithin(json, "lose_per_mille", 0, FaultTable::kLosePerMilleMax);
+  if (!lose) return std::unexpected(lose.error());
+  const auto delay =
+      NumberWithin(json, "delay_ms", 0, FaultTable::kDelayMax / std::chrono::milliseconds(1));
+  if (!delay) return std::unexpected(delay.error());
+  rule.lose_per_mille = static_cast<uint32_t>(lose->value_or(0));
+  rule.delay = std::chrono::milliseconds(delay->value_or(0));
   return rule;
 }
 

@@ -123,6 +123,7 @@ std::vector<Field> BucketFields(node::BucketProperties* bucket) {
           &bucket->conflict),
       NumberField("ttl_ms", 0, uint64_t{100} * 365 * 24 * 3600 * 1000, &bucket->ttl),
       ChoiceField("durability", kDurabilities, &bucket->durability),
+      NumberField("reap_minutes", 0, 10 * 365 * 24 * 60, &bucket->reap_age),
       NumberField("siblings_max", 1, 10'000, &bucket->siblings_max),
   };
 }

@@ -114,7 +114,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
       storage::HintLedger(config_.hint_bytes_max, identity->hints),
       StoreRunnerOptions{.record_cache_bytes = RecordCacheBytes(config_)},
       [this] { arrived_ = true; });
-  lister_ = std::make_unique<KeyLister>(&loop_, engine_.get());
+  inspector_ = std::make_unique<Inspector>(&loop_, engine_.get());
   node::NodeOptions options;
   options.deadline_default = config_.deadline;
   options.deadline_max = config_.deadline_max;
@@ -487,7 +487,7 @@ void Daemon::CloseHandles() {
   if (transport_ != nullptr) transport_->Close();
   if (gossip_ != nullptr) gossip_->Close();
   if (runner_ != nullptr) runner_->Close();
-  if (lister_ != nullptr) lister_->Close();
+  if (inspector_ != nullptr) inspector_->Close();
   if (!std::exchange(handles_open_, false)) return;
   for (uv_handle_t* handle : {Base(&prepare_), Base(&check_), Base(&idle_), Base(&timer_),
                               Base(&signals_[0]), Base(&signals_[1])}) {

@@ -29,7 +29,7 @@
 #include "server/front.h"
 #include "server/gossip_door.h"
 #include "server/input_age.h"
-#include "server/key_lister.h"
+#include "server/inspector.h"
 #include "server/log_sink.h"
 #include "server/native_door.h"
 #include "server/peer_transport.h"
@@ -67,12 +67,8 @@ class Daemon final : private Front, private PeerHandler {
 
   // Front
   void Submit(wire::ClientRequest request, Done done) override;
-  void ListKeys(wire::KeyListRequest request, Listed listed) override {
-    lister_->List(std::move(request), std::move(listed));
-  }
-  wire::AdminReply Admin(const wire::AdminRequest& request) override {
-    return RunAdmin(node_.get(), now(), request, faults_.get());
-  }
+  void ListKeys(wire::KeyListRequest request, Listed listed) override;
+  void Admin(wire::AdminRequest request, Answered answered) override;
   wire::NodeStatus Status() override;
   void ShowMembers(wire::NodeStatus* status) const;
   const ring::Layout& layout() override { return node_->layout(); }
@@ -131,7 +127,7 @@ class Daemon final : private Front, private PeerHandler {
   std::unique_ptr<node::Node> node_;
   std::optional<storage::TreeKeeper> trees_;
   std::unique_ptr<StoreRunner> runner_;
-  std::unique_ptr<KeyLister> lister_;
+  std::unique_ptr<Inspector> inspector_;
   bool arrived_ = false;
   std::unique_ptr<FaultTable> faults_;  // null unless it is to be broken on purpose
   std::unique_ptr<PeerTransport> transport_;

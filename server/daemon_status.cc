@@ -1,13 +1,66 @@
 // What the daemon shows of itself and of the others: to the admin tool, and in its log.
+#include <functional>
 #include <map>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 
+#include "server/admin_looks.h"
 #include "server/daemon.h"
+#include "server/key_lister.h"
 #include "server/version.h"
 
 namespace eddy::server {
+
+namespace {
+
+// Looks at the engine beside the store, and calls `done` with the reply, at once if too many others
+// look.
+template <class Request, class Reply>
+void LookAt(Inspector* inspector, Request request,
+            std::function<Reply(storage::Engine*, const Request&)> look,
+            std::move_only_function<void(Reply)> done) {
+  struct Look {
+    Request request;
+    Reply reply;
+    std::move_only_function<void(Reply)> done;
+  };
+  const auto under_way = std::make_shared<Look>(std::move(request), Reply{}, std::move(done));
+  const bool begun = inspector->Begin(
+      [under_way, look = std::move(look)](storage::Engine* engine) {
+        under_way->reply = look(engine, under_way->request);
+      },
+      [under_way] { under_way->done(std::move(under_way->reply)); });
+  if (begun) return;
+  under_way->reply.id = under_way->request.id;
+  under_way->reply.error = Error{Code::kBusy, "many others read this node's keys: try again later"};
+  under_way->done(std::move(under_way->reply));
+}
+
+}  // namespace
+
+void Daemon::ListKeys(wire::KeyListRequest request, Listed listed) {
+  LookAt<wire::KeyListRequest, wire::KeyListReply>(inspector_.get(), std::move(request),
+                                                   server::ListKeys, std::move(listed));
+}
+
+void Daemon::Admin(wire::AdminRequest request, Answered answered) {
+  if (!IsLook(request.call)) {
+    return answered(RunAdmin(
+        {.node = node_.get(), .now = now(), .hints = &runner_->hints(), .faults = faults_.get()},
+        request));
+  }
+  LookSubject subject{.now = now().wall, .buckets = &config_.buckets, .hint_owners = {}};
+  for (const auto& [owner, usage] : runner_->hints().usage()) subject.hint_owners.push_back(owner);
+  LookAt<wire::AdminRequest, wire::AdminReply>(
+      inspector_.get(), std::move(request),
+      [subject = std::move(subject)](storage::Engine* engine, const wire::AdminRequest& asked) {
+        return RunLook(engine, subject, asked);
+      },
+      std::move(answered));
+}
 
 wire::NodeStatus Daemon::Status() {
   wire::NodeStatus status{.cluster = config_.cluster,

@@ -23,11 +23,12 @@ class Front {
   // what it gets then.
   virtual void Submit(wire::ClientRequest request, Done done) = 0;
   // A page of the keys that this node holds. `listed` is called at most once (not when the node
-  // stops first), never from inside ListKeys.
+  // stops first), perhaps from inside.
   using Listed = std::move_only_function<void(wire::KeyListReply)>;
   virtual void ListKeys(wire::KeyListRequest request, Listed listed) = 0;
-  // Answers at once; an error of the call is the reply's.
-  virtual wire::AdminReply Admin(const wire::AdminRequest& request) = 0;
+  // An error of the call is the reply's. `answered` likewise.
+  using Answered = std::move_only_function<void(wire::AdminReply)>;
+  virtual void Admin(wire::AdminRequest request, Answered answered) = 0;
   virtual wire::NodeStatus Status() = 0;
   virtual const ring::Layout& layout() = 0;
   virtual Now now() = 0;

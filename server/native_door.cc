@@ -133,10 +133,14 @@ Status NativeSession::OnKeyListRequest(std::string_view payload) {
 }
 
 Status NativeSession::OnAdminRequest(std::string_view payload) {
-  const auto request = wire::DecodeAdminRequest(payload);
+  auto request = wire::DecodeAdminRequest(payload);
   if (!request) return std::unexpected(request.error());
-  door_->encoder_.AppendAdminReply(door_->front_->Admin(*request), outlet_->out());
-  if (in_flight_ == 0) pipeline_bytes_ = 0;
+  ++in_flight_;
+  door_->front_->Admin(*std::move(request),
+                       [door = door_, number = number_](const wire::AdminReply& reply) {
+                         const auto session = door->sessions_.find(number);
+                         if (session != door->sessions_.end()) session->second->OnAdmin(reply);
+                       });
   return {};
 }
 
@@ -149,6 +153,12 @@ bool NativeSession::Land() {
 void NativeSession::OnReply(const wire::ClientReply& reply) {
   if (!Land()) return;
   door_->encoder_.AppendClientReply(reply, outlet_->out());
+  outlet_->Wake();
+}
+
+void NativeSession::OnAdmin(const wire::AdminReply& reply) {
+  if (!Land()) return;
+  door_->encoder_.AppendAdminReply(reply, outlet_->out());
   outlet_->Wake();
 }
 

@@ -68,6 +68,7 @@ class NativeSession final : public Session {
   Status OnAdminRequest(std::string_view payload);
   void OnReply(const wire::ClientReply& reply);
   void OnKeyList(const wire::KeyListReply& reply);
+  void OnAdmin(const wire::AdminReply& reply);
   // One of those in flight is done; whether its answer still has a way.
   bool Land();
 

@@ -47,6 +47,9 @@ void AddClusterCommands(CLI::App* app, Commands* commands);  // status, health
 void AddRingCommand(CLI::App* app, Commands* commands);      // ring
 void AddMemberCommands(CLI::App* app, Commands* commands);   // members, cluster ..
 void AddRepairCommands(CLI::App* app, Commands* commands);   // repair, repair status
+void AddHintCommands(CLI::App* app, Commands* commands);     // hints, hints wait
+void AddExplainCommand(CLI::App* app, Commands* commands);   // explain
+void AddSiblingsCommand(CLI::App* app, Commands* commands);  // siblings top
 void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);
 void AddBenchCommand(CLI::App* app, Commands* commands);

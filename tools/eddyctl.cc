@@ -161,6 +161,9 @@ ExitCode Main(int argc, char** argv) {
   AddRingCommand(&app, &commands);
   AddMemberCommands(&app, &commands);
   AddRepairCommands(&app, &commands);
+  AddHintCommands(&app, &commands);
+  AddExplainCommand(&app, &commands);
+  AddSiblingsCommand(&app, &commands);
   AddImportCommand(&app, &commands);
   AddExportCommand(&app, &commands);
   AddBenchCommand(&app, &commands);

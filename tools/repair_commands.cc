@@ -16,6 +16,7 @@
 
 #include "client/routing.h"
 #include "tools/command.h"
+#include "tools/each_member.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/session.h"
@@ -42,55 +43,8 @@ struct RepairState {
   std::vector<PartitionState> partitions;
 };
 
-struct Member {
-  std::string name;
-  client::Address address;
-  int64_t begun_at_us = 0;  // of a repair, by the member's clock
-};
-template <class Answer>
-struct Said {
-  Member member;
-  Result<Answer> answer;
-};
-
-// The members that one node names, in the order of their names.
-std::vector<Member> MembersOf(const wire::NodeStatus& status) {
-  std::vector<Member> members;
-  for (const wire::MemberStatus& member : CurrentMembers(status)) {
-    members.push_back(
-        {.name = member.name, .address = {.host = member.doors.host, .port = member.doors.native}});
-  }
-  std::ranges::sort(members, {}, &Member::name);
-  return members;
-}
-
-// What each member says to a call, as `read` makes it of the object that it answers; `read` may
-// throw what the JSON library throws where the object is not as it should be.
-template <class Answer, class Read>
-std::vector<Said<Answer>> AskEach(const GlobalOptions& global, const std::string& call,
-                                  const Json& arguments, const std::vector<Member>& members,
-                                  Read read) {
-  std::vector<client::Address> addresses;
-  for (const Member& member : members) addresses.push_back(member.address);
-  auto answers = AskAdminOfAll(global, addresses, call, arguments.dump());
-  std::vector<Said<Answer>> said;
-  for (size_t i = 0; i < members.size(); ++i) {
-    Result<Answer> answer = Fail(Code::kCorruption, "answers what this eddyctl cannot read");
-    if (!answers[i]) {
-      answer = std::unexpected(answers[i].error());
-    } else {
-      try {
-        answer = read(Json::parse(*answers[i]), members[i]);
-      } catch (const Json::exception&) {
-        // As it was.
-      }
-    }
-    said.push_back({members[i], std::move(answer)});
-  }
-  return said;
-}
-
-RepairState ReadState(const Json& json, const Member& member) {
+// `begun_at_us`: of the repair that was begun there, by the member's clock.
+RepairState ReadState(const Json& json, int64_t begun_at_us) {
   RepairState state{.compares = json.at("compares").get<bool>(),
                     .trees_known = json.at("trees_known").get<uint64_t>(),
                     .partitions = {}};
@@ -102,21 +56,27 @@ RepairState ReadState(const Json& json, const Member& member) {
     // Of two owners one begins, and it alone can tell what came after it was told to begin.
     const auto at = row.find("begun_equal_at_us");
     partition.equal_since_begun =
-        at == row.end() || (!at->is_null() && at->get<int64_t>() >= member.begun_at_us);
+        at == row.end() || (!at->is_null() && at->get<int64_t>() >= begun_at_us);
     state.partitions.push_back(partition);
   }
   return state;
 }
 
-std::vector<Said<RepairState>> AskStates(const GlobalOptions& global,
-                                         const std::vector<Member>& members) {
-  return AskEach<RepairState>(global, "repair.status", Json::object(), members, ReadState);
+// Of each member; `begun_at_us` of each, or empty.
+std::vector<Result<RepairState>> AskStates(const GlobalOptions& global,
+                                           const std::vector<AskedMember>& members,
+                                           const std::vector<int64_t>& begun_at_us) {
+  return AskEach<RepairState>(global, members, "repair.status", Json::object(),
+                              [&](const Json& json, size_t i) {
+                                return ReadState(json, begun_at_us.empty() ? 0 : begun_at_us[i]);
+                              });
 }
 
 // For each partition that any answer names, the least lately found equal of them.
-std::map<uint32_t, std::optional<uint64_t>> EqualMsAgo(const std::vector<Said<RepairState>>& said) {
+std::map<uint32_t, std::optional<uint64_t>> EqualMsAgo(
+    const std::vector<Result<RepairState>>& said) {
   std::map<uint32_t, std::optional<uint64_t>> partitions;
-  for (const auto& [member, answer] : said) {
+  for (const Result<RepairState>& answer : said) {
     if (!answer) continue;
     for (const PartitionState& state : answer->partitions) {
       const auto [at, fresh] = partitions.try_emplace(state.partition, state.equal_ms_ago);
@@ -139,7 +99,8 @@ ExitCode ShowRepair(const GlobalOptions& global, bool each) {
   const Output& output = global.output;
   const auto status = AskStatus(global);
   if (!status) return output.Fail(status.error());
-  const auto said = AskStates(global, MembersOf(*status));
+  const std::vector<AskedMember> members = MembersOf(*status);
+  const auto said = AskStates(global, members, {});
 
   const auto partitions = EqualMsAgo(said);
   bool answered = true;
@@ -151,7 +112,9 @@ ExitCode ShowRepair(const GlobalOptions& global, bool each) {
   }
   Json nodes = Json::array();
   std::vector<std::string> lines;
-  for (const auto& [member, answer] : said) {
+  for (size_t i = 0; i < members.size(); ++i) {
+    const AskedMember& member = members[i];
+    const Result<RepairState>& answer = said[i];
     if (!answer) {
       answered = false;
       nodes.push_back({{"name", member.name}, {"error", answer.error().text}});
@@ -209,10 +172,10 @@ struct RepairOptions {
 };
 
 // By partition, whether every member has found it equal since the repair was begun there.
-std::map<uint32_t, bool> EqualSinceBegun(const std::vector<Said<RepairState>>& said,
+std::map<uint32_t, bool> EqualSinceBegun(const std::vector<Result<RepairState>>& said,
                                          std::optional<uint32_t> only) {
   std::map<uint32_t, bool> partitions;
-  for (const auto& [member, answer] : said) {
+  for (const Result<RepairState>& answer : said) {
     for (const PartitionState& state : answer->partitions) {
       if (only && state.partition != *only) continue;
       const auto [found, fresh] = partitions.try_emplace(state.partition, state.equal_since_begun);
@@ -223,18 +186,19 @@ std::map<uint32_t, bool> EqualSinceBegun(const std::vector<Said<RepairState>>& s
 }
 
 ExitCode WaitUntilEqual(const GlobalOptions& global, std::optional<uint32_t> only,
-                        const std::vector<Member>& members) {
+                        const std::vector<AskedMember>& members,
+                        const std::vector<int64_t>& begun_at_us) {
   const Output& output = global.output;
   const Clock::time_point begun = Clock::now();
   CatchInterrupt();
   Progress progress("partitions", output.err_is_terminal() && !output.quiet() && !output.json());
   for (;;) {
-    const auto said = AskStates(global, members);
-    for (const auto& [member, answer] : said) {
-      if (answer) continue;
+    const auto said = AskStates(global, members, begun_at_us);
+    for (size_t i = 0; i < members.size(); ++i) {
+      if (said[i]) continue;
       progress.Hide();
       return output.Fail({Code::kUnavailable, fmt::format("{} {}: what it owns cannot be compared",
-                                                          member.name, answer.error().text)},
+                                                          members[i].name, said[i].error().text)},
                          ExitCode::kUnhealthy);
     }
     const auto partitions = EqualSinceBegun(said, only);
@@ -287,15 +251,16 @@ ExitCode Repair(const GlobalOptions& global, const RepairOptions& options) {
         {Code::kInvalidArgument, fmt::format("there is no partition {}: the last is {}", *only,
                                              layout->partition_count() - 1)});
   }
-  std::vector<Member> members = MembersOf(*status);
+  const std::vector<AskedMember> members = MembersOf(*status);
+  std::vector<int64_t> begun_at_us(members.size());
   Json arguments = Json::object();
   if (only) arguments["partition"] = *only;
   struct Begun {
     uint64_t comparisons = 0;
     int64_t at_us = 0;
   };
-  const auto said = AskEach<Begun>(
-      global, "repair.start", arguments, members, [](const Json& json, const Member&) {
+  const auto said =
+      AskEach<Begun>(global, members, "repair.start", arguments, [](const Json& json, size_t) {
         return Begun{json.at("begun").get<uint64_t>(), json.at("begun_at_us").get<int64_t>()};
       });
 
@@ -303,10 +268,10 @@ ExitCode Repair(const GlobalOptions& global, const RepairOptions& options) {
   std::vector<std::string> failed;
   std::optional<Code> code;
   for (size_t i = 0; i < members.size(); ++i) {
-    const Result<Begun>& answer = said[i].answer;
+    const Result<Begun>& answer = said[i];
     if (answer) {
       comparisons += answer->comparisons;
-      members[i].begun_at_us = answer->at_us;
+      begun_at_us[i] = answer->at_us;
     } else {
       failed.push_back(fmt::format("{}: {}", members[i].name, answer.error().text));
       if (!code) code = answer.error().code;
@@ -317,7 +282,7 @@ ExitCode Repair(const GlobalOptions& global, const RepairOptions& options) {
                                            comparisons, fmt::join(failed, "; "))},
                        *code == Code::kConflict ? ExitCode::kRefused : ExitCode::kUnhealthy);
   }
-  if (options.wait) return WaitUntilEqual(global, only, members);
+  if (options.wait) return WaitUntilEqual(global, only, members, begun_at_us);
   if (output.json()) {
     output.Json({{"comparisons", comparisons}});
   } else {

@@ -1,6 +1,7 @@
 // How a tombstone goes, message by message, and everything that must hold it back (node/reaper.h);
 // the simulator has whole clusters that reap under faults.
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -101,8 +102,35 @@ class ReaperTest : public ::testing::Test {
     EXPECT_TRUE(Holds());
   }
 
+  // Gives the node a record, as another coordinator would.
+  void Hold(const std::string& key, const lattice::Record& record, NodeId hint_for = {}) {
+    bench_.Receive(Bench::Peer(3), wire::WriteRequest{.op = 1,
+                                                      .key = key,
+                                                      .record = storage::EncodeRecord(record),
+                                                      .budget = seconds(1),
+                                                      .hint_for = hint_for});
+    bench_.Sync();
+  }
+  // Adds a value that expires in a second.
+  void PutExpiring(lattice::Record* record) {
+    record->Put({},
+                {.dot = {ActorId{9, 5}, 8},
+                 .timestamp = {1},
+                 .expires_at = bench_.now().wall + seconds(1),
+                 .value = "v"},
+                {});
+  }
+  // What the node answers who asks whether it is quiet.
+  bool SaysQuiet(uint64_t version = 1) {
+    bench_.Receive(Bench::Peer(3), wire::QuietRequest{.op = ++asked_, .version = version});
+    const auto replies = bench_.Sent<wire::QuietReply>(Bench::Peer(3));
+    EXPECT_THAT(replies, SizeIs(1));
+    return !replies.empty() && replies[0].quiet;
+  }
+
   const std::string key_ = RecordKeyOf("k");
   Bench bench_;
+  uint64_t asked_ = 0;
 };
 
 TEST_F(ReaperTest, WhatAllHoldAndNobodyCanUndoIsForgotten) {
@@ -192,17 +220,8 @@ TEST_F(ReaperTest, AMemberThatGoesMeanwhileHoldsItBack) {
 TEST_F(ReaperTest, AnExpiredValueGoesLikeADeletedOne) {
   const std::string key = RecordKeyOf("short");
   lattice::Record record;
-  record.Put({},
-             {.dot = {ActorId{9, 5}, 8},
-              .timestamp = {1},
-              .expires_at = bench_.now().wall + seconds(1),
-              .value = "v"},
-             {});
-  bench_.Receive(
-      Bench::Peer(2),
-      wire::WriteRequest{
-          .op = 0, .key = key, .record = storage::EncodeRecord(record), .budget = seconds(1)});
-  bench_.Sync();
+  PutExpiring(&record);
+  Hold(key, record);
   Pass(kAfter);
   EXPECT_EQ(bench_.Stored(key).siblings().size(), 1u) << "clocks differ";
   bench_.Sent<wire::WriteRequest>(Bench::Peer(3));
@@ -217,19 +236,37 @@ TEST_F(ReaperTest, AnExpiredValueGoesLikeADeletedOne) {
 TEST_F(ReaperTest, AValueThatExpiresAmongOthersStays) {
   const std::string key = RecordKeyOf("short");
   lattice::Record record = RecordOf(5, 9, "stays");
-  record.Put({},
-             {.dot = {ActorId{9, 6}, 8},
-              .timestamp = {1},
-              .expires_at = bench_.now().wall + seconds(1),
-              .value = "v"},
-             {});
-  bench_.Receive(
-      Bench::Peer(2),
-      wire::WriteRequest{
-          .op = 0, .key = key, .record = storage::EncodeRecord(record), .budget = seconds(1)});
-  bench_.Sync();
+  PutExpiring(&record);
+  Hold(key, record);
   Pass(4 * kAfter);
   EXPECT_EQ(bench_.Stored(key), record);
+}
+
+TEST_F(ReaperTest, ABucketMayKeepItsTombstonesLonger) {
+  BucketTable buckets;
+  ASSERT_TRUE(buckets.Set("b", {.reap_age = std::chrono::minutes(2)}).has_value());
+  Bench bench(3, Options(), buckets);
+  bench.GrantLeases();
+  for (const std::string& key :
+       {key_, storage::EncodeKey({.token = 1, .bucket = "x", .key = "k"})}) {
+    bench.Receive(Bench::Peer(2), wire::WriteRequest{.op = 0,
+                                                     .key = key,
+                                                     .record = storage::EncodeRecord(Tombstone()),
+                                                     .budget = seconds(1)});
+  }
+  bench.Sync();
+  // When each is brought to the others.
+  std::map<std::string, Duration> levelled;
+  for (Duration passed{}; levelled.size() < 2; passed += std::chrono::milliseconds(500)) {
+    ASSERT_LT(passed, 10 * kAfter);
+    bench.Advance(std::chrono::milliseconds(500));
+    bench.Sync();
+    for (const auto& write : bench.Sent<wire::WriteRequest>(Bench::Peer(2))) {
+      levelled.try_emplace(write.key, passed);
+    }
+  }
+  EXPECT_LT(levelled.at(storage::EncodeKey({.token = 1, .bucket = "x", .key = "k"})), 2 * kAfter);
+  EXPECT_GE(levelled.at(key_), std::chrono::minutes(2));
 }
 
 // --- What a node answers
@@ -263,21 +300,25 @@ TEST_F(ReaperTest, PassesAFenceWhenWhatWasUnderWayHasEnded) {
 }
 
 TEST_F(ReaperTest, WithAHintOrAnotherLayoutItIsNotQuiet) {
-  bench_.Receive(Bench::Peer(3), wire::QuietRequest{.op = 1, .version = 2});
-  auto replies = bench_.Sent<wire::QuietReply>(Bench::Peer(3));
-  ASSERT_THAT(replies, SizeIs(1));
-  EXPECT_FALSE(replies[0].quiet);
+  EXPECT_TRUE(SaysQuiet());
+  EXPECT_FALSE(SaysQuiet(2));
+  Hold(key_, RecordOf(6, 1, "v"), Bench::Peer(2));
+  EXPECT_FALSE(SaysQuiet());
+}
 
-  bench_.Receive(Bench::Peer(3),
-                 wire::WriteRequest{.op = 1,
-                                    .key = key_,
-                                    .record = storage::EncodeRecord(RecordOf(6, 1, "v")),
-                                    .budget = seconds(1),
-                                    .hint_for = Bench::Peer(2)});
-  bench_.Receive(Bench::Peer(3), wire::QuietRequest{.op = 2, .version = 1});
-  replies = bench_.Sent<wire::QuietReply>(Bench::Peer(3));
-  ASSERT_THAT(replies, SizeIs(1));
-  EXPECT_FALSE(replies[0].quiet);
+// A hint that came back after a power loss would be news of what was forgotten meanwhile.
+TEST_F(ReaperTest, AHintIsGoneOnceItsRemovalIsOnDisk) {
+  bench_.Sent<wire::WriteRequest>(Bench::Peer(2));
+  Hold(key_, RecordOf(6, 1, "v"), Bench::Peer(2));
+  bench_.Advance(std::chrono::milliseconds(5));
+  const auto sent = bench_.Sent<wire::WriteRequest>(Bench::Peer(2));
+  ASSERT_THAT(sent, SizeIs(1));
+  bench_.Receive(Bench::Peer(2), wire::WriteReply{.op = sent[0].op});
+  bench_.Sync(std::unexpected(Error{Code::kIo, "not synced"}));
+  bench_.Advance(std::chrono::milliseconds(5));
+  EXPECT_FALSE(SaysQuiet());
+  Pass(seconds(1));
+  EXPECT_TRUE(SaysQuiet());
 }
 
 TEST_F(ReaperTest, OnlyThatTombstoneIsDropped) {

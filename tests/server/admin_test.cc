@@ -33,19 +33,20 @@ class AdminTest : public ::testing::Test {
                                         identity, Random(1));
   }
   nlohmann::json Ask(const std::string& call, const std::string& arguments = {}) {
-    const auto reply = RunAdmin(node_.get(), {}, {{1, 2}, call, arguments});
+    const auto reply = RunAdmin({node_.get(), {}, &hints_}, {{1, 2}, call, arguments});
     EXPECT_EQ(reply.id, (RequestId{1, 2}));
     EXPECT_FALSE(reply.error.has_value()) << reply.error->text;
     return nlohmann::json::parse(reply.result, nullptr, false);
   }
   Error Refusal(const std::string& call, const std::string& arguments = {}) {
-    const auto reply = RunAdmin(node_.get(), {}, {{1, 2}, call, arguments});
+    const auto reply = RunAdmin({node_.get(), {}, &hints_}, {{1, 2}, call, arguments});
     EXPECT_TRUE(reply.error.has_value()) << reply.result;
     EXPECT_EQ(reply.result, "");
     return reply.error.value_or(Error{});
   }
 
   std::unique_ptr<node::Node> node_ = MakeNode(std::chrono::seconds(60));
+  storage::HintLedger hints_{1000};
 };
 
 TEST_F(AdminTest, TellsOfEachPartition) {
@@ -78,6 +79,18 @@ TEST_F(AdminTest, NamesWhatIsWrong) {
   }
 }
 
+TEST_F(AdminTest, ShowsTheHintsByOwner) {
+  hints_.Changed(IdOf("n2"), 0, 120);
+  const auto shown = Ask("hints.show");
+  EXPECT_EQ(shown["bytes_max"], 1000);
+  EXPECT_EQ(shown["refused"], 0);
+  ASSERT_EQ(shown["owners"].size(), 1u);
+  EXPECT_EQ(shown["owners"][0]["owner"], IdOf("n2").ToHex());
+  EXPECT_EQ(shown["owners"][0]["keys"], 1);
+  EXPECT_EQ(shown["owners"][0]["bytes"], 120);
+  EXPECT_THAT(Refusal("hints.show", R"({"x": 1})").text, HasSubstr("'x'"));
+}
+
 TEST_F(AdminTest, SaysHowToTurnComparingOn) {
   node_ = MakeNode({});
   EXPECT_EQ(Ask("repair.status")["compares"], false);
@@ -96,7 +109,7 @@ TEST_F(AdminTest, BreaksNothingUnlessItMay) {
 TEST_F(AdminTest, FaultsAreSetShownAndRefused) {
   FaultTable faults{Random(1)};
   const auto run = [&](const std::string& call, const std::string& arguments) {
-    return RunAdmin(node_.get(), {}, {{1, 2}, call, arguments}, &faults);
+    return RunAdmin({node_.get(), {}, &hints_, &faults}, {{1, 2}, call, arguments});
   };
   const auto set = run("fault.set", R"({"rules": [{"peer": "n2", "drop": true, "way": "out"},
       {"peer": "127.0.0.9:77", "delay_ms": 20, "lose_per_mille": 5}]})");

@@ -90,6 +90,7 @@ pw = 2
 conflict = "siblings"
 ttl_ms = 86400000
 siblings_max = 7
+reap_minutes = 90
 durability = "sync"
 
 [bucket.redis]
@@ -126,6 +127,7 @@ w = 1
   EXPECT_EQ(config.anti_entropy_period, std::chrono::seconds(0));
   EXPECT_EQ(config.tree_age_max, std::chrono::hours(24));
   EXPECT_EQ(config.reap_after, std::chrono::minutes(5));
+  EXPECT_EQ(config.hint_bytes_max, uint64_t{3} << 30);
 
   EXPECT_EQ(config.buckets.Find("any").n, 5);
   const node::BucketProperties& carts = config.buckets.Find("carts");
@@ -137,6 +139,8 @@ w = 1
   EXPECT_EQ(carts.conflict, node::Conflict::kSiblings);
   EXPECT_EQ(carts.ttl, std::chrono::hours(24));
   EXPECT_EQ(carts.durability, storage::Durability::kSync);
+  EXPECT_EQ(carts.siblings_max, 7u);
+  EXPECT_EQ(carts.reap_age, std::chrono::minutes(90));
   // What a section does not name stays as it was for that bucket.
   EXPECT_EQ(config.buckets.Find("redis").w, 1);
   EXPECT_EQ(config.buckets.Find("redis").conflict, node::Conflict::kLastWriter);

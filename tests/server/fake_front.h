@@ -21,8 +21,9 @@ class FakeFront final : public Front {
   void ListKeys(wire::KeyListRequest request, Listed listed) override {
     listing.emplace_back(std::move(request), std::move(listed));
   }
-  wire::AdminReply Admin(const wire::AdminRequest& request) override {
-    return {.id = request.id, .error = {}, .result = request.call + "(" + request.arguments + ")"};
+  void Admin(wire::AdminRequest request, Answered answered) override {
+    answered(
+        {.id = request.id, .error = {}, .result = request.call + "(" + request.arguments + ")"});
   }
   wire::NodeStatus Status() override {
     return {.cluster = "test",

@@ -9,7 +9,6 @@
 #include "server/locked_engine.h"
 #include "storage/key.h"
 #include "storage/memory_engine.h"
-#include "tests/server/loop.h"
 
 namespace eddy::server {
 namespace {
@@ -72,30 +71,6 @@ TEST_F(KeyListerTest, APageEndsWhenItHasReadEnoughThoughItFoundNothing) {
   size_t pages = 0;
   EXPECT_EQ(All("none", &pages).size(), 0U);
   EXPECT_GE(pages, 4U);
-}
-
-TEST_F(KeyListerTest, AnswersOnTheLoopAndRefusesWhatIsTooMuch) {
-  Store("b", "k");
-  TestLoop loop;
-  KeyLister lister(loop.get(), &engine_);
-  constexpr size_t kRequests = 10 * KeyLister::kWaitingMax;
-  size_t answered = 0;
-  size_t busy = 0;
-  for (size_t i = 0; i < kRequests; ++i) {
-    lister.List({.id = {1, i}, .bucket = {}, .cursor = {}}, [&](const wire::KeyListReply& reply) {
-      ++answered;
-      if (reply.error) {
-        EXPECT_EQ(reply.error->code, Code::kBusy);
-        ++busy;
-      } else {
-        EXPECT_EQ(reply.keys.size(), 1U);
-      }
-    });
-  }
-  EXPECT_EQ(answered, 0U) << "never from inside List";
-  EXPECT_TRUE(loop.Until([&] { return answered == kRequests; }));
-  EXPECT_LT(busy, kRequests);
-  lister.Close();
 }
 
 }  // namespace

@@ -278,6 +278,20 @@ TEST_F(PeerTransportTest, FindsAMemberAgainThatHasMoved) {
   EXPECT_TRUE(Connect(a, b));
 }
 
+TEST_F(PeerTransportTest, DialsAMemberWhereItIsSaidToBeNow) {
+  auto before = seeds_;
+  before[1].peer_port = FreePort();
+  Peer* a = Start(0, "test", {seeds_[0]});
+  Peer* b = Start(0, "test", {seeds_[1]});
+  a->transport->SetCluster(Digest{1, 1}, {MemberOf(before[0]), MemberOf(before[1])});
+  for (int i = 0; i < 100; ++i) loop_.Step();
+  EXPECT_TRUE(a->up.empty()) << "nobody is there";
+  a->transport->Learn(IdOf("no member"), "127.0.0.1", seeds_[1].peer_port);
+  a->transport->Learn(b->id, "127.0.0.1", seeds_[1].peer_port);
+  EXPECT_TRUE(Connect(a, b));
+  EXPECT_EQ(a->DoorsOf(*b).peer, seeds_[1].peer_port);
+}
+
 TEST_F(PeerTransportTest, RefusesAStrangerWhoSaysNoHello) {
   Peer* a = Start(0);
   TestSocket stranger(seeds_[0].peer_port);

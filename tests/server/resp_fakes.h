@@ -33,7 +33,7 @@ class FakeFront final : public Front {
   void Submit(wire::ClientRequest request, Done done) override;
   // No Redis command lists keys by way of the front.
   void ListKeys(wire::KeyListRequest, Listed) override { CHECK(false); }
-  wire::AdminReply Admin(const wire::AdminRequest&) override { CHECK(false); }
+  void Admin(wire::AdminRequest, Answered) override { CHECK(false); }
   wire::NodeStatus Status() override;
   const ring::Layout& layout() override { return layout_; }
   Now now() override { return now_; }
