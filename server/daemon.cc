@@ -12,7 +12,6 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
-#include "server/http_door.h"
 #include "server/locked_engine.h"
 #include "server/resp_session.h"
 #include "server/seed.h"
@@ -213,14 +212,16 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
           [this](TcpConnection* connection) { return native_->MakeSession(connection); })) {
     return problem;
   }
-  if (auto problem = OpenDoor(
-          {.door = "http",
-           .flag = "--http-port",
-           .host = config_.listen,
-           .port = config_.http,
-           .connections_max = config_.connections_max,
-           .full_reply = HttpReply(503, "text/plain", "too many clients\n", false, false)},
-          [this](TcpConnection* connection) { return MakeHttpSession(this, connection); })) {
+  http_ = std::make_unique<HttpDoor>(static_cast<Front*>(this),
+                                     HttpOptions{.value_bytes_max = config_.value_bytes_max});
+  if (auto problem =
+          OpenDoor({.door = "http",
+                    .flag = "--http-port",
+                    .host = config_.listen,
+                    .port = config_.http,
+                    .connections_max = config_.connections_max,
+                    .full_reply = HttpDoor::FullReply()},
+                   [this](TcpConnection* connection) { return http_->MakeSession(connection); })) {
     return problem;
   }
   return OpenDoor({.door = "resp",

@@ -28,6 +28,7 @@
 #include "server/fault_table.h"
 #include "server/front.h"
 #include "server/gossip_door.h"
+#include "server/http_door.h"
 #include "server/input_age.h"
 #include "server/inspector.h"
 #include "server/log_sink.h"
@@ -135,6 +136,7 @@ class Daemon final : private Front, private PeerHandler {
 
   TcpShared clients_;
   std::unique_ptr<NativeDoor> native_;
+  std::unique_ptr<HttpDoor> http_;
   RespClients resp_clients_;
   std::vector<std::unique_ptr<TcpListener>> listeners_;
   MonotonicTime times_checked_at_;

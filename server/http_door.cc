@@ -1,11 +1,13 @@
 #include "server/http_door.h"
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include <fmt/core.h>
-#include <http_parser.h>
 #include <nlohmann/json.hpp>
+
+#include "server/http_kv.h"
 
 namespace eddy::server {
 
@@ -13,100 +15,34 @@ namespace {
 
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 
-std::string_view ReasonOf(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    default:
-      return "Service Unavailable";
-  }
+// `text` is a line without its end.
+HttpReply TextReply(int status, std::string_view text) {
+  return {.status = status, .type = kText, .body = fmt::format("{}\n", text)};
 }
 
-class HttpSession final : public Session {
- public:
-  HttpSession(Front* front, Outlet* outlet) : front_(front), outlet_(outlet) {
-    http_parser_init(&parser_, HTTP_REQUEST);
-    parser_.data = this;
-    http_parser_settings_init(&settings_);
-    settings_.on_message_begin = [](http_parser* parser) {
-      Self(parser)->path_.clear();
-      return 0;
-    };
-    settings_.on_url = [](http_parser* parser, const char* at, size_t size) {
-      Self(parser)->path_.append(at, size);
-      return 0;
-    };
-    settings_.on_message_complete = [](http_parser* parser) {
-      Self(parser)->Answer();
-      return 0;
-    };
+// Everything but the keys.
+HttpReply TellOf(Front* front, const HttpRequest& request) {
+  const std::string_view path = request.path();
+  const bool known =
+      path == "/livez" || path == "/readyz" || path == "/metrics" || path == "/admin/v1/status";
+  if (!known) {
+    return TextReply(404,
+                     "there are /livez, /readyz, /metrics, /admin/v1/status and /kv/BUCKET/KEY");
   }
-
-  size_t Consume(std::string_view input) override {
-    if (ended_) return input.size();
-    request_bytes_ += input.size();
-    const size_t used = http_parser_execute(&parser_, &settings_, input.data(), input.size());
-    if (ended_) return input.size();
-    if (used != input.size() || request_bytes_ > kHttpHeadBytesMax) {
-      End(HttpReply(400, kText, "this is no HTTP request, or one over the limit\n", false, false));
-    }
-    return input.size();
+  if (request.method != HTTP_GET && request.method != HTTP_HEAD) {
+    HttpReply reply = TextReply(405, "only GET and HEAD");
+    reply.headers.emplace_back("Allow", "GET, HEAD");
+    return reply;
   }
-
- private:
-  static HttpSession* Self(http_parser* parser) { return static_cast<HttpSession*>(parser->data); }
-
-  void Answer() {
-    if (ended_) return;
-    request_bytes_ = 0;
-    const bool head = parser_.method == HTTP_HEAD;
-    const bool keep = http_should_keep_alive(&parser_) != 0;
-    std::string reply = head || parser_.method == HTTP_GET
-                            ? Get(path_.substr(0, path_.find('?')), keep, head)
-                            : HttpReply(405, kText, "only GET and HEAD\n", keep, false);
-    if (!keep) return End(reply);
-    outlet_->out()->append(reply);
+  if (path == "/livez") return TextReply(200, "live");
+  const wire::NodeStatus status = front->Status();
+  if (path == "/metrics") {
+    return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = MetricsText(status)};
   }
-
-  std::string Get(std::string_view path, bool keep, bool head) {
-    const auto reply = [&](int status, std::string_view type, std::string_view body) {
-      return HttpReply(status, type, body, keep, head);
-    };
-    if (path == "/livez") return reply(200, kText, "live\n");
-    if (path == "/readyz") {
-      const wire::NodeStatus status = front_->Status();
-      if (status.ready) return reply(200, kText, "ready\n");
-      return reply(503, kText, fmt::format("not ready: {}\n", status.reason));
-    }
-    if (path == "/metrics") {
-      return reply(200, "text/plain; version=0.0.4; charset=utf-8", MetricsText(front_->Status()));
-    }
-    if (path == "/admin/v1/status") {
-      return reply(200, "application/json", StatusJson(front_->Status()));
-    }
-    return reply(404, kText, "there are /livez, /readyz, /metrics and /admin/v1/status\n");
-  }
-
-  void End(std::string_view reply) {
-    ended_ = true;
-    outlet_->out()->append(reply);
-    outlet_->CloseAfterFlush();
-  }
-
-  Front* const front_;
-  Outlet* const outlet_;
-  http_parser parser_;
-  http_parser_settings settings_;
-  std::string path_;
-  size_t request_bytes_ = 0;  // since the last whole request
-  bool ended_ = false;
-};
+  if (path == "/admin/v1/status") return {.type = "application/json", .body = StatusJson(status)};
+  return status.ready ? TextReply(200, "ready")
+                      : TextReply(503, fmt::format("not ready: {}", status.reason));
+}
 
 // A label's value, escaped as Prometheus wants it.
 std::string Label(std::string_view text) {
@@ -124,16 +60,94 @@ std::string Label(std::string_view text) {
 
 }  // namespace
 
-std::unique_ptr<Session> MakeHttpSession(Front* front, Outlet* outlet) {
-  return std::make_unique<HttpSession>(front, outlet);
+class HttpSession final : public Session {
+ public:
+  HttpSession(HttpDoor* door, Outlet* outlet)
+      : door_(door),
+        outlet_(outlet),
+        number_(door->next_session_++),
+        reader_(door->options_.value_bytes_max) {
+    door_->sessions_.emplace(number_, this);
+  }
+  ~HttpSession() override { door_->sessions_.erase(number_); }
+
+  size_t Consume(std::string_view input) override {
+    size_t used = 0;
+    while (!asked_ && !ended_) {
+      HttpReader::Step step = reader_.Read(input.substr(used));
+      if (step.state == HttpReader::State::kMore) break;
+      if (step.state == HttpReader::State::kBroken) {
+        End(step.refusal, false);
+        break;
+      }
+      used += step.size;
+      OnRequest(reader_.Take());
+    }
+    if (!ended_ && reader_.TakeExpectation())
+      outlet_->out()->append("HTTP/1.1 100 Continue\r\n\r\n");
+    return ended_ ? input.size() : used;
+  }
+  bool paused() const override { return asked_.has_value(); }
+  bool awaiting() const override { return asked_.has_value(); }
+
+ private:
+  // Of the request that the node works on.
+  struct Asked {
+    bool is_write = false;
+    bool all = false;
+    bool keep_alive = false;
+    bool head = false;
+  };
+
+  void OnRequest(HttpRequest request) {
+    const Asked asked{.keep_alive = request.keep_alive, .head = request.method == HTTP_HEAD};
+    if (!IsKvPath(request.path())) return Reply(TellOf(door_->front_, request), asked);
+    auto call = ReadKvCall(std::move(request), door_->front_->now().wall);
+    if (!call) return Reply(call.error(), asked);
+    asked_ = asked;
+    asked_->is_write = call->request.IsWrite();
+    asked_->all = call->all;
+    // Small enough to need no allocation.
+    door_->front_->Submit(std::move(call->request),
+                          [door = door_, number = number_](const wire::ClientReply& reply) {
+                            const auto session = door->sessions_.find(number);
+                            if (session != door->sessions_.end()) session->second->OnReply(reply);
+                          });
+  }
+
+  void OnReply(const wire::ClientReply& reply) {
+    const Asked asked = *std::exchange(asked_, std::nullopt);
+    Reply(KvReply(reply, asked.is_write, asked.all), asked);
+    outlet_->Wake();
+  }
+
+  void Reply(const HttpReply& reply, const Asked& asked) {
+    if (!asked.keep_alive) return End(reply, asked.head);
+    outlet_->out()->append(FormatHttp(reply, true, asked.head));
+  }
+
+  void End(const HttpReply& reply, bool head) {
+    ended_ = true;
+    outlet_->out()->append(FormatHttp(reply, false, head));
+    outlet_->CloseAfterFlush();
+  }
+
+  HttpDoor* const door_;
+  Outlet* const outlet_;
+  const uint64_t number_;
+  HttpReader reader_;
+  std::optional<Asked> asked_;
+  bool ended_ = false;
+};
+
+std::unique_ptr<Session> HttpDoor::MakeSession(Outlet* outlet) {
+  return std::make_unique<HttpSession>(this, outlet);
 }
 
-std::string HttpReply(int status, std::string_view type, std::string_view body, bool keep_alive,
-                      bool head_only) {
-  return fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n{}",
-      status, ReasonOf(status), type, body.size(), keep_alive ? "keep-alive" : "close",
-      head_only ? "" : body);
+std::string HttpDoor::FullReply() {
+  return FormatHttp(
+      TextReply(503, "too many clients: close some, raise connections_max, or ask another node"),
+      false, false);
 }
 
 std::string MetricsText(const wire::NodeStatus& status) {

@@ -1,6 +1,9 @@
 // What base makes of and into text: base64, ids, the nearest word; and its limits and codes.
+#include "base/text.h"
+
 #include <rapidcheck.h>
 
+#include <chrono>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +20,8 @@
 
 namespace eddy {
 namespace {
+
+using std::chrono::milliseconds;
 
 TEST(Base64, IsThatOfTheStandard) {
   const std::vector<std::pair<std::string, std::string>> rfc4648 = {{"", ""},
@@ -119,6 +124,39 @@ TEST(Hash, IsXxh3) {
   EXPECT_EQ(Hash64(""), 0x2d06800538d394c2u);
   EXPECT_EQ(Hash128(""), (Digest{.high = 0x99aa06d3014798d8, .low = 0x6001c324468d497f}));
   EXPECT_NE(Hash64("a"), Hash64("a", 1));
+}
+
+TEST(Text, Utf8IsTakenInShortestFormOnly) {
+  for (const std::string_view good : {"", "abc", "grüß", "€", "😀", "\x7f"}) {
+    EXPECT_TRUE(IsUtf8(good)) << good;
+  }
+  for (const std::string_view bad : {"\x80", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80",
+                                     "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3("}) {
+    EXPECT_FALSE(IsUtf8(bad)) << Quoted(bad);
+  }
+}
+
+TEST(Text, DurationsHaveAUnit) {
+  EXPECT_EQ(*ParseDuration("250ms"), milliseconds(250));
+  EXPECT_EQ(*ParseDuration("5s"), milliseconds(5'000));
+  EXPECT_EQ(*ParseDuration("2m"), milliseconds(120'000));
+  EXPECT_EQ(*ParseDuration("7d"), milliseconds(604'800'000));
+  for (const std::string_view bad : {"", "5", "s", "-5s", "5 s", "1.5s", "5sec",
+                                     "99999999999999999s", "40000d", "18446744073709551616ms"}) {
+    EXPECT_FALSE(ParseDuration(bad)) << bad;
+  }
+}
+
+TEST(Text, QuotingShowsUnprintableBytesAndEndsSomewhere) {
+  EXPECT_EQ(Quoted("grüß"), "'grüß'");
+  EXPECT_EQ(Quoted("a\n\x1b"), "'a\\x0a\\x1b'");
+  EXPECT_EQ(Quoted("\xff"), "'\\xff'");
+  EXPECT_EQ(Quoted(std::string(100, 'a')), "'" + std::string(60, 'a') + "...'");
+  std::string euros;
+  for (int i = 0; i < 61; i++) euros += "€";
+  for (const std::string_view before : {"", "a", "ab"}) {
+    EXPECT_TRUE(IsUtf8(Quoted(std::string(before) + euros))) << before;
+  }
 }
 
 }  // namespace

@@ -36,11 +36,15 @@ class FakeFront final : public Front {
 
   // Answers the oldest with one sibling that holds `value`.
   void Answer(std::string value) {
+    wire::ClientReply reply{.needed = 2, .answered = 2};
+    reply.siblings.push_back({.dot = {.actor = {1, 1}, .counter = 1}, .value = std::move(value)});
+    Reply(std::move(reply));
+  }
+  void Reply(wire::ClientReply reply) {
     CHECK(!waiting.empty());
     auto [request, done] = std::move(waiting.front());
     waiting.pop_front();
-    wire::ClientReply reply{.id = request.id, .needed = 2, .answered = 2};
-    reply.siblings.push_back({.dot = {.actor = {1, 1}, .counter = 1}, .value = std::move(value)});
+    reply.id = request.id;
     done(std::move(reply));
   }
 
