@@ -90,6 +90,16 @@ class HttpTest(unittest.TestCase):
         self.assertEqual((gone.status, gone.json()["siblings"]), (404, []))
         self.assertIn("x-eddy-context", gone.headers)
 
+    def test_the_metrics_are_as_prometheus_wants_them(self):
+        metrics = self.curl(self.n1, "/metrics")
+        self.assertEqual(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8")
+        self.assertIn(b'eddy_peer_reachable{peer="n2",zone="z2"} 1', metrics.body)
+        checked = subprocess.run(["promtool", "check", "metrics"], input=metrics.body, capture_output=True)
+        self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, b"", b""))
+        # It can fail.
+        wrong = subprocess.run(["promtool", "check", "metrics"], input=b"eddy_gets_total 1\n" * 2, capture_output=True)
+        self.assertNotEqual(wrong.returncode, 0)
+
     def test_a_value_expires(self):
         self.assertEqual(self.put(self.n1, "/kv/http/brief?ttl=300ms", b"v").status, 204)
         harness.wait_until(lambda: self.curl(self.n2, "/kv/http/brief").status == 404, "the value to expire")
