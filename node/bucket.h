@@ -74,6 +74,8 @@ class BucketTable {
   [[nodiscard]] Status Set(const std::string& bucket, const BucketProperties& properties);
   void SetDefault(const BucketProperties& properties) { default_ = properties; }
   const BucketProperties& Find(std::string_view bucket) const;
+  const BucketProperties& defaults() const { return default_; }
+  const std::map<std::string, BucketProperties, std::less<>>& named() const { return named_; }
   // The numbers of replicas that buckets have, each once, ascending.
   std::vector<uint8_t> ReplicaCounts() const;
 

@@ -86,6 +86,11 @@ std::vector<ring::Member> Node::Askers() const { return core_->membership.Askers
 size_t Node::fills() const { return core_->background.anti_entropy().fills(); }
 size_t Node::filled() const { return core_->background.anti_entropy().filled(); }
 bool Node::handed_over() const { return core_->background.HandedOver(); }
+std::vector<NodeId> Node::HintOwners() const {
+  std::vector<NodeId> owners;
+  for (const auto& [owner, notes] : core_->hints.notes()) owners.push_back(owner);
+  return owners;
+}
 NodeId Node::id() const { return core_->id(); }
 ActorId Node::actor() const { return core_->lease.actor(); }
 

@@ -172,6 +172,8 @@ class Node {
   size_t filled() const;
   // Nothing is held here any more that others should hold.
   bool handed_over() const;
+  // For whom there may be hints here (node/hint_book.h), in the order of their ids.
+  std::vector<NodeId> HintOwners() const;
   NodeId id() const;
   ActorId actor() const;
   bool Reachable(NodeId peer) const;

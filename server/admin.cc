@@ -14,6 +14,7 @@
 
 #include "server/admin_calls.h"
 #include "server/admin_looks.h"
+#include "server/admin_process.h"
 
 namespace eddy::server {
 
@@ -96,7 +97,7 @@ Answer RunFaultCall(node::Node* node, FaultTable* faults, std::string_view call,
 }
 
 Answer Run(const AdminSubject& subject, const wire::AdminRequest& request) {
-  const auto arguments = ReadAdminArguments(request);
+  const auto arguments = AdminArgumentsOf(request);
   if (!arguments) return std::unexpected(arguments.error());
   if (request.call.starts_with(kFaultCalls)) {
     return RunFaultCall(subject.node, subject.faults, request.call, *arguments);
@@ -105,6 +106,7 @@ Answer Run(const AdminSubject& subject, const wire::AdminRequest& request) {
   const auto call = std::ranges::find(kCalls, std::string_view(request.call), &Call::name);
   if (call != kCalls.end()) return call->run(subject.node, subject.now, *arguments);
   std::vector<std::string_view> known(kLooks.begin(), kLooks.end());
+  known.insert(known.end(), kProcessCalls.begin(), kProcessCalls.end());
   known.push_back(kHintsCall);
   for (const Call& each : kCalls) known.push_back(each.name);
   std::ranges::sort(known);
@@ -113,6 +115,15 @@ Answer Run(const AdminSubject& subject, const wire::AdminRequest& request) {
 }
 
 }  // namespace
+
+AdminAnswer AdminArgumentsOf(const wire::AdminRequest& request) {
+  if (request.arguments.empty()) return Json::object();
+  Json arguments = Json::parse(request.arguments, nullptr, false);
+  if (!arguments.is_object()) {
+    return Fail(Code::kInvalidArgument, "the arguments must be a JSON object");
+  }
+  return arguments;
+}
 
 Status CheckAdminNames(const nlohmann::ordered_json& arguments,
                        std::initializer_list<std::string_view> known) {
@@ -139,20 +150,14 @@ Result<std::optional<uint64_t>> NumberWithin(const nlohmann::ordered_json& argum
   return found->get<uint64_t>();
 }
 
-Result<Json> ReadAdminArguments(const wire::AdminRequest& request) {
-  if (request.arguments.empty()) return Json::object();
-  Json arguments = Json::parse(request.arguments, nullptr, false);
-  if (arguments.is_object()) return arguments;
-  return Fail(Code::kInvalidArgument, "the arguments must be a JSON object");
-}
-
-wire::AdminReply MakeAdminReply(const wire::AdminRequest& request, AdminAnswer answer) {
+wire::AdminReply AdminReplyOf(const wire::AdminRequest& request, const AdminAnswer& answer) {
   wire::AdminReply reply{.id = request.id, .error = {}, .result = {}};
   if (!answer) {
     reply.error = answer.error();
     return reply;
   }
-  reply.result = answer->dump();
+  // Names and paths may be any bytes.
+  reply.result = answer->dump(-1, ' ', false, Json::error_handler_t::replace);
   if (reply.result.size() > wire::kAdminResultBytesMax) {
     reply.error = Error{Code::kTooLarge, "the answer is larger than a frame may be"};
     reply.result.clear();
@@ -161,7 +166,7 @@ wire::AdminReply MakeAdminReply(const wire::AdminRequest& request, AdminAnswer a
 }
 
 wire::AdminReply RunAdmin(const AdminSubject& subject, const wire::AdminRequest& request) {
-  return MakeAdminReply(request, Run(subject, request));
+  return AdminReplyOf(request, Run(subject, request));
 }
 
 }  // namespace eddy::server

@@ -20,6 +20,10 @@ namespace eddy::server {
 
 using AdminAnswer = Result<nlohmann::ordered_json>;
 
+// The arguments as an object; empty where none are given.
+AdminAnswer AdminArgumentsOf(const wire::AdminRequest& request);
+wire::AdminReply AdminReplyOf(const wire::AdminRequest& request, const AdminAnswer& answer);
+
 // Refuses an argument that is not among these, by name.
 Status CheckAdminNames(const nlohmann::ordered_json& arguments,
                        std::initializer_list<std::string_view> known);
@@ -27,10 +31,6 @@ Status CheckAdminNames(const nlohmann::ordered_json& arguments,
 // A number of an object; nullopt: it is not there.
 Result<std::optional<uint64_t>> NumberWithin(const nlohmann::ordered_json& arguments,
                                              const char* name, uint64_t least, uint64_t most);
-
-// The arguments of a call, an empty object if there are none; and the reply to it.
-Result<nlohmann::ordered_json> ReadAdminArguments(const wire::AdminRequest& request);
-wire::AdminReply MakeAdminReply(const wire::AdminRequest& request, AdminAnswer answer);
 
 // By owner: keys and bytes of the hints that are kept here, and how many were noted and delivered
 // in this life of the node (node/hint_book.h).

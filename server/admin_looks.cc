@@ -159,11 +159,11 @@ AdminAnswer PageOfSiblings(storage::Engine* engine, WallTime now, const Json& ar
 
 wire::AdminReply RunLook(storage::Engine* engine, const LookSubject& subject,
                          const wire::AdminRequest& request) {
-  const auto arguments = ReadAdminArguments(request);
-  if (!arguments) return MakeAdminReply(request, std::unexpected(arguments.error()));
-  return MakeAdminReply(request, request.call == "key.show"
-                                     ? ShowKey(engine, subject, *arguments)
-                                     : PageOfSiblings(engine, subject.now, *arguments));
+  const auto arguments = AdminArgumentsOf(request);
+  if (!arguments) return AdminReplyOf(request, std::unexpected(arguments.error()));
+  return AdminReplyOf(request, request.call == "key.show"
+                                   ? ShowKey(engine, subject, *arguments)
+                                   : PageOfSiblings(engine, subject.now, *arguments));
 }
 
 }  // namespace eddy::server

@@ -7,8 +7,10 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include "base/nearest.h"
+#include "server/config_show.h"
 #include "server/version.h"
 
 namespace eddy::server {
@@ -34,6 +36,7 @@ struct Flags {
       durability, memory_limit, engine, pid_file, log_format, replaces;
   std::optional<uint16_t> native, peer, resp, http;
   bool check = false;
+  bool describe = false;
   bool fault_injection = false;
 };
 
@@ -65,6 +68,7 @@ void Define(CLI::App* app, Flags* flags) {
   app->add_flag("--enable-fault-injection", flags->fault_injection,
                 "Let eddyctl chaos cut and slow this node's network: for test clusters only");
   app->add_flag("--check-config", flags->check, "Check flags and file, and exit");
+  app->add_flag("--describe-config", flags->describe, "List every setting as JSON, and exit");
   app->set_version_flag("--version", std::string(kSoftware));
   app->footer(std::string(kFooter));
 }
@@ -203,6 +207,11 @@ CommandLine ReadCommandLine(int argc, const char* const* argv,
     return line;
   }
 
+  if (flags.describe) {
+    line.exit = ExitCode::kOk;
+    line.text = DescribeConfig().dump(2) + "\n";
+    return line;
+  }
   std::vector<ConfigError> errors;
   if (const auto path = FileOf(flags, environment)) ReadFile(*path, &line.config, &errors);
   for (ConfigError& error : ReadEnvironment(environment, &line.config)) {

@@ -14,18 +14,29 @@ namespace eddy::server {
 
 namespace {
 
+// As BytesFromText takes it, in the largest unit that leaves nothing over.
+std::string TextFromBytes(uint64_t bytes) {
+  static constexpr std::string_view kUnits[] = {"", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < std::size(kUnits)) bytes /= 1024, ++unit;
+  return fmt::format("{}{}", bytes, kUnits[unit]);
+}
+
 Field TextField(std::string_view key, std::string* target) {
-  return {key, "a string", [target](const toml::node& node) {
+  return {key, "a string",
+          [target](const toml::node& node) {
             const auto text = node.value_exact<std::string>();
             if (text) *target = *text;
             return text.has_value();
-          }};
+          },
+          [target] { return *target; }};
 }
 
 // `Target` is anything that is made from an integer.
 template <class Target>
 Field NumberField(std::string_view key, uint64_t least, uint64_t most, Target* target) {
-  return {key, fmt::format("an integer within {} to {}", least, most), [=](const toml::node& node) {
+  return {key, fmt::format("an integer within {} to {}", least, most),
+          [=](const toml::node& node) {
             const auto number = node.value_exact<int64_t>();
             if (!number || std::cmp_less(*number, least) || std::cmp_greater(*number, most)) {
               return false;
@@ -38,6 +49,15 @@ Field NumberField(std::string_view key, uint64_t least, uint64_t most, Target* t
               *target = Target(*number);
             }
             return true;
+          },
+          [target]() -> nlohmann::ordered_json {
+            if constexpr (std::is_integral_v<Target>) {
+              return *target;
+            } else if constexpr (requires { typename Target::value_type; }) {
+              return target->has_value() ? nlohmann::ordered_json(**target) : nullptr;
+            } else {
+              return target->count();
+            }
           }};
 }
 
@@ -60,11 +80,13 @@ Field BytesField(std::string_view key, uint64_t least, uint64_t most, uint64_t* 
             if (!bytes || *bytes < least || *bytes > most) return false;
             *target = *bytes;
             return true;
-          }};
+          },
+          [target] { return TextFromBytes(*target); }};
 }
 
 Field PartitionsField(std::string_view key, unsigned* bits) {
-  return {key, "a power of two within 1 to 16384", [=](const toml::node& node) {
+  return {key, "a power of two within 1 to 16384",
+          [=](const toml::node& node) {
             const auto number = node.value_exact<int64_t>();
             if (!number || *number < 1 || *number > int64_t{1} << ring::kPartitionBitsMax ||
                 !std::has_single_bit(static_cast<uint64_t>(*number))) {
@@ -72,7 +94,8 @@ Field PartitionsField(std::string_view key, unsigned* bits) {
             }
             *bits = static_cast<unsigned>(std::countr_zero(static_cast<uint64_t>(*number)));
             return true;
-          }};
+          },
+          [bits] { return 1U << *bits; }};
 }
 
 // One of a few names.
@@ -81,7 +104,8 @@ Field ChoiceField(std::string_view key, std::vector<std::pair<std::string_view, 
                   Target* target) {
   std::string expects = "one of";
   for (const auto& [name, value] : choices) expects += fmt::format(" \"{}\"", name);
-  return {key, std::move(expects), [choices = std::move(choices), target](const toml::node& node) {
+  return {key, std::move(expects),
+          [choices, target](const toml::node& node) {
             const auto text = node.value_exact<std::string_view>();
             if (!text) return false;
             for (const auto& [name, value] : choices) {
@@ -90,6 +114,12 @@ Field ChoiceField(std::string_view key, std::vector<std::pair<std::string_view, 
               return true;
             }
             return false;
+          },
+          [choices, target]() -> nlohmann::ordered_json {
+            for (const auto& [name, value] : choices) {
+              if (*target == value) return name;
+            }
+            return nullptr;
           }};
 }
 
@@ -100,11 +130,13 @@ const std::vector<std::pair<std::string_view, storage::Durability>> kDurabilitie
 };
 
 Field SwitchField(std::string_view key, bool* target) {
-  return {key, "true or false", [target](const toml::node& node) {
+  return {key, "true or false",
+          [target](const toml::node& node) {
             const auto value = node.value_exact<bool>();
             if (value) *target = *value;
             return value.has_value();
-          }};
+          },
+          [target] { return *target; }};
 }
 
 }  // namespace

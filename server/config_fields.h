@@ -10,6 +10,7 @@
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
+#include <nlohmann/json.hpp>
 #include <toml++/toml.h>
 
 #include "node/bucket.h"
@@ -23,6 +24,8 @@ struct Field {
   std::string expects;
   // Changes nothing and returns false where the node is not what is expected.
   std::function<bool(const toml::node&)> read;
+  // What it is now, as the file would have it; null: not set.
+  std::function<nlohmann::ordered_json()> show;
 };
 
 struct Section {

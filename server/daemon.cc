@@ -56,8 +56,12 @@ size_t RecordCacheBytes(const Config& config) {
 
 }  // namespace
 
-Daemon::Daemon(Config config, LogSink* log)
-    : config_(std::move(config)), log_(log), limited_log_(log), random_(SystemSeed()) {
+Daemon::Daemon(Config config, LogSink* log, LineLog* levels)
+    : config_(std::move(config)),
+      log_(log),
+      levels_(levels),
+      limited_log_(log),
+      random_(SystemSeed()) {
   CHECK(uv_loop_init(&loop_) == 0);
   clients_.loop = &loop_;
 }

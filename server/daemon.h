@@ -51,8 +51,9 @@ class Daemon final : private Front, private PeerHandler {
     std::string text;
   };
 
-  // `config` is complete; `log` outlives the daemon.
-  Daemon(Config config, LogSink* log);
+  // `config` is complete; `log` outlives the daemon. `levels`: the same, where its level may be
+  // changed while the daemon runs.
+  Daemon(Config config, LogSink* log, LineLog* levels = nullptr);
   ~Daemon() override;
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -108,6 +109,7 @@ class Daemon final : private Front, private PeerHandler {
 
   const Config config_;
   LogSink* const log_;
+  LineLog* const levels_;
   LimitedLog limited_log_;
   Random random_;
   TurnClock clock_;

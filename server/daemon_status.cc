@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include "server/admin_looks.h"
+#include "server/admin_process.h"
 #include "server/daemon.h"
 #include "server/key_lister.h"
 #include "server/version.h"
@@ -47,6 +48,16 @@ void Daemon::ListKeys(wire::KeyListRequest request, Listed listed) {
 }
 
 void Daemon::Admin(wire::AdminRequest request, Answered answered) {
+  if (IsProcessCall(request.call)) {
+    return answered(RunProcessCall({.node = *node_,
+                                    .engine = *engine_,
+                                    .config = config_,
+                                    .levels = levels_,
+                                    .log = *log_,
+                                    .now = now(),
+                                    .started_at = started_at_},
+                                   request));
+  }
   if (!IsLook(request.call)) {
     return answered(RunAdmin(
         {.node = node_.get(), .now = now(), .hints = &runner_->hints(), .faults = faults_.get()},

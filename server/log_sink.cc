@@ -11,20 +11,6 @@ namespace eddy::server {
 
 namespace {
 
-std::string_view LevelName(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      return "error";
-  }
-  return "error";
-}
-
 // The inside of a JSON string. What is not UTF-8 is escaped byte by byte as if it were Latin-1, so
 // a line is always valid JSON.
 void AppendEscaped(std::string_view text, bool json, std::string* out) {
@@ -43,14 +29,36 @@ void AppendEscaped(std::string_view text, bool json, std::string* out) {
 
 }  // namespace
 
+std::string_view LogLevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "error";
+}
+
+std::optional<LogLevel> LogLevelFromName(std::string_view name) {
+  for (const LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    if (LogLevelName(level) == name) return level;
+  }
+  return std::nullopt;
+}
+
 std::string FormatLogLine(LineLog::Form form, WallTime at, LogLevel level, std::string_view node,
                           std::string_view text) {
   const int64_t ms = at.time_since_epoch().count();
   const std::string time = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
                                        fmt::gmtime(static_cast<time_t>(ms / 1000)), ms % 1000);
   const bool json = form == LineLog::Form::kJson;
-  std::string line = json ? fmt::format(R"({{"time":"{}","level":"{}")", time, LevelName(level))
-                          : fmt::format("{} {:<7}", time, LevelName(level));
+  std::string line = json ? fmt::format(R"({{"time":"{}","level":"{}")", time, LogLevelName(level))
+                          : fmt::format("{} {:<7}", time, LogLevelName(level));
   if (!node.empty()) {
     line += json ? R"(,"node":")" : " ";
     AppendEscaped(node, json, &line);
@@ -63,7 +71,7 @@ std::string FormatLogLine(LineLog::Form form, WallTime at, LogLevel level, std::
 }
 
 void LineLog::Log(LogLevel level, std::string_view text) {
-  if (level < options_.least) return;
+  if (level < least_) return;
   const auto wall =
       std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
   line_ =

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,14 +24,20 @@ class LineLog final : public LogSink {
     std::string node;  // on every line; empty: not shown
   };
 
-  explicit LineLog(Options options) : options_(std::move(options)) {}
+  explicit LineLog(Options options) : options_(std::move(options)), least_(options_.least) {}
 
   void Log(LogLevel level, std::string_view text) override;
+  LogLevel least() const { return least_; }
+  void SetLeast(LogLevel least) { least_ = least; }
 
  private:
   const Options options_;
+  LogLevel least_;
   std::string line_;  // scratch
 };
+
+std::string_view LogLevelName(LogLevel level);
+std::optional<LogLevel> LogLevelFromName(std::string_view name);
 
 // One line without its newline; bytes that are not printable are escaped in both forms.
 std::string FormatLogLine(LineLog::Form form, WallTime at, LogLevel level, std::string_view node,

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
                .form = json ? LineLog::Form::kJson : LineLog::Form::kText,
                .least = line.config.log_level,
                .node = line.config.name});
-  eddy::server::Daemon daemon(std::move(line.config), &log);
+  eddy::server::Daemon daemon(std::move(line.config), &log, &log);
   if (const auto problem = daemon.Start()) {
     log.Log(eddy::LogLevel::kError, problem->text);
     return static_cast<int>(problem->exit);

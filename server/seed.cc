@@ -54,6 +54,12 @@ Result<Seed> ParseSeed(std::string_view text) {
   return seed;
 }
 
+std::string FormatSeed(const Seed& seed) {
+  const bool v6 = seed.host.contains(':');
+  return fmt::format("{}@{}{}{}:{}{}{}", seed.name, v6 ? "[" : "", seed.host, v6 ? "]" : "",
+                     seed.peer_port, seed.zone.empty() ? "" : "/", seed.zone);
+}
+
 Result<std::vector<Seed>> ParseSeeds(std::string_view text) {
   std::vector<Seed> seeds;
   while (!text.empty()) {

@@ -25,6 +25,8 @@ struct Seed {
 
 // kInvalidArgument, with an example of the right form.
 [[nodiscard]] Result<Seed> ParseSeed(std::string_view text);
+// As ParseSeed takes it.
+std::string FormatSeed(const Seed& seed);
 // Separated by commas.
 [[nodiscard]] Result<std::vector<Seed>> ParseSeeds(std::string_view text);
 

@@ -9,9 +9,11 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "server/command_line.h"
 #include "server/config_fields.h"
+#include "server/config_show.h"
 #include "tests/storage/temp_dir.h"
 
 namespace eddy::server {
@@ -594,6 +596,58 @@ TEST(CommandLine, TellsItsVersionAndItsExitCodes) {
   for (const char* part : {"Exit codes", "--seeds", "--check-config", "--data-dir"}) {
     EXPECT_THAT(help.text, HasSubstr(part));
   }
+}
+
+TEST(ConfigShow, EverySettingIsDescribed) {
+  const auto described = DescribeConfig();
+  EXPECT_GE(described.at("settings").size(), 40u);
+  for (const auto& setting : described.at("settings")) {
+    EXPECT_NE(setting.at("about"), "") << setting;
+    EXPECT_NE(setting.at("expects"), "") << setting;
+    EXPECT_THAT(std::string(setting.at("variable")), HasSubstr("EDDY_")) << setting;
+  }
+  EXPECT_THAT(AboutSetting("limits", "no such"), IsEmpty());
+}
+
+TEST(ConfigShow, ShowsWhatTheNodeGoesBy) {
+  Config config;
+  ASSERT_THAT(ErrorsOf(R"(
+cluster = "orders"
+seeds = ["n1@127.0.0.1:7401/z1", "n2@[::1]:7401"]
+[node]
+name = "n1"
+[storage]
+memory_limit = 67108864
+durability = "os"
+[bucket.carts]
+w = 3
+ttl_ms = 1000
+)",
+                       &config),
+              IsEmpty());
+  ASSERT_THAT(CompleteConfig(&config), IsEmpty());
+  const auto shown = ShowConfig(config);
+  const auto value = [&](std::string_view section, std::string_view key, const char* which) {
+    for (const auto& setting : shown.at("settings")) {
+      if (setting.at("section") == section && setting.at("key") == key) return setting.at(which);
+    }
+    return nlohmann::ordered_json("no such setting");
+  };
+  EXPECT_EQ(value("", "cluster", "value"), "orders");
+  EXPECT_EQ(value("", "cluster", "default"), "eddy");
+  EXPECT_EQ(value("", "partitions", "value"), 256);
+  EXPECT_EQ(value("node", "host", "value"), "127.0.0.1");
+  EXPECT_EQ(value("doors", "peer", "value"), 7401);
+  EXPECT_EQ(value("doors", "peer", "default"), nullptr);
+  EXPECT_EQ(value("storage", "memory_limit", "value"), "64MiB");
+  EXPECT_EQ(value("storage", "durability", "value"), "os");
+  EXPECT_EQ(value("limits", "deadline_ms", "value"), 2000);
+  EXPECT_EQ(value("bucket.carts", "w", "value"), 3);
+  EXPECT_EQ(value("bucket.carts", "w", "default"), nullptr);
+  EXPECT_EQ(value("bucket.carts", "ttl_ms", "value"), 1000);
+  EXPECT_EQ(value("bucket.redis", "conflict", "value"), "lww");
+  EXPECT_EQ(value("bucket_defaults", "sloppy", "value"), true);
+  EXPECT_EQ(shown.at("seeds"), (std::vector<std::string>{"n1@127.0.0.1:7401/z1", "n2@[::1]:7401"}));
 }
 
 }  // namespace
