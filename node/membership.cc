@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "base/check.h"
 #include "ring/planner.h"
 
@@ -94,13 +96,14 @@ Result<ring::Plan> Membership::PlanOf(std::span<const LayoutChange> changes) con
   return ring::PlanLayout({.members = *std::move(members),
                            .partition_bits = newest.partition_bits(),
                            .n = options_.replicas,
-                           .previous = &newest});
+                           .previous = &newest,
+                           .successions = ring::SuccessionsOf(*orders)});
 }
 
 std::vector<ring::Member> Membership::Askers() const {
   std::vector<ring::Member> askers;
-  for (const auto& [id, member] : askers_) {
-    if (!history_ || history_->newest().Find(id) == nullptr) askers.push_back(member);
+  for (const auto& [id, asker] : askers_) {
+    if (!history_ || history_->newest().Find(id) == nullptr) askers.push_back(asker.member);
   }
   return askers;
 }
@@ -117,7 +120,12 @@ void Membership::Reached(ring::LayoutProgress progress) {
 
 void Membership::Found(OpContext& context) {
   std::vector<ring::Member> members{self_};
-  for (const auto& [id, member] : askers_) {
+  for (const auto& [id, asker] : askers_) {
+    const ring::Member& member = asker.member;
+    // Seeds found the cluster together, however they are set; others that wait go on waiting.
+    if (asker.waits && std::ranges::find(options_.seeds, member.name) == options_.seeds.end()) {
+      continue;
+    }
     const bool named_alike = std::ranges::any_of(
         members, [&](const ring::Member& other) { return other.name == member.name; });
     if (!named_alike) members.push_back(member);
@@ -140,7 +148,9 @@ void Membership::AskToJoin(OpContext& context) {
     next_told_ = next_told_ % (context.peers.size() - 1) + 1;
     const PeerIndex peer{static_cast<uint16_t>(next_told_)};
     if (!context.peers.Connected(peer)) continue;
-    context.Send(peer, wire::JoinRequest{.member = self_, .replaces = options_.replaces});
+    context.Send(peer,
+                 wire::JoinRequest{
+                     .member = self_, .replaces = options_.replaces, .waits = !options_.auto_join});
     if (heard_of_cluster_) return;
   }
 }
@@ -149,15 +159,23 @@ void Membership::Refuse(OpContext& context, PeerIndex to, uint64_t op, Error err
   context.Send(to, wire::JoinReply{.op = op, .error = std::move(error)});
 }
 
+void Membership::Remember(const wire::JoinRequest& request) {
+  const ring::Member& member = request.member;
+  // A node of the same name was an earlier life of this one.
+  std::erase_if(askers_, [&](const auto& known) {
+    return known.second.member.name == member.name && known.first != member.id;
+  });
+  if (askers_.size() < ring::kMembersMax || askers_.contains(member.id)) {
+    askers_.insert_or_assign(member.id, Asker{member, request.waits});
+  }
+}
+
 void Membership::Receive(OpContext& context, PeerIndex from, const wire::JoinRequest& request) {
   const ring::Member& member = request.member;
   if (member.id != context.peers.IdOf(from) || !ring::CheckMembers({member})) {
     return context.counters.Add(Count::kRefusedMalformed);
   }
-  if (!history_) {
-    if (askers_.size() < ring::kMembersMax) askers_.insert_or_assign(member.id, member);
-    return;
-  }
+  if (!history_) return Remember(request);
   if (!IsMember()) return;
   LayoutChange change{.kind = Kind::kJoin, .id = member.id, .member = member};
   const ring::Layout& newest = history_->newest();
@@ -174,15 +192,20 @@ void Membership::Receive(OpContext& context, PeerIndex from, const wire::JoinReq
     // Of its own namesake there is nothing left to replace: it joins.
   }
   if (IsDone(newest, change)) return Tell(context, from);
-  if (!options_.auto_join && change.kind == Kind::kJoin && newest.Find(member.id) == nullptr) {
-    if (askers_.size() < ring::kMembersMax) askers_.insert_or_assign(member.id, member);
+  const bool waits = !options_.auto_join || request.waits;
+  if (waits && change.kind == Kind::kJoin && newest.Find(member.id) == nullptr) {
+    Remember(request);
     return Refuse(context, from, request.op,
                   {Code::kUnavailable,
-                   "the cluster lets nobody in by itself (auto_join = false): "
-                   "let this node in with eddyctl cluster join " +
-                       member.name});
+                   fmt::format("it waits for an order (auto_join = false): 'eddyctl cluster join "
+                               "{0}' lets it in, 'eddyctl cluster replace NODE {0}' lets it take "
+                               "over from another one",
+                               member.name)});
   }
-  if (auto ok = Order({&change, 1}); !ok) return Refuse(context, from, request.op, ok.error());
+  if (auto ok = Order({&change, 1}); !ok) {
+    Remember(request);
+    return Refuse(context, from, request.op, ok.error());
+  }
   context.Send(from, wire::JoinReply{.op = request.op, .error = std::nullopt});
 }
 
@@ -235,8 +258,8 @@ void Membership::Tick(OpContext& context) {
   if (!started_at_) started_at_ = now;
   if (!history_) {
     const bool all_asked = std::ranges::all_of(options_.seeds, [&](const std::string& name) {
-      return std::ranges::any_of(askers_,
-                                 [&](const auto& asker) { return asker.second.name == name; });
+      return std::ranges::any_of(
+          askers_, [&](const auto& asker) { return asker.second.member.name == name; });
     });
     const bool waited = now >= *started_at_ + options_.found_after;
     if (options_.founder && !heard_of_cluster_ && (all_asked || waited)) return Found(context);

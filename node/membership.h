@@ -97,6 +97,7 @@ class Membership {
   Result<std::vector<ring::LayoutChange>> With(std::span<const ring::LayoutChange> changes) const;
   void Found(OpContext& context);
   void AskToJoin(OpContext& context);
+  void Remember(const wire::JoinRequest& request);
   void Refuse(OpContext& context, PeerIndex to, uint64_t op, Error error);
   void ReviewOrders();
   bool MayPropose() const;
@@ -124,8 +125,13 @@ class Membership {
   MonotonicTime tell_at_;
   size_t next_told_ = 0;
 
-  // Those who asked: to be founders with this node, or to be let in where that takes an order.
-  std::map<NodeId, ring::Member> askers_;
+  // Those who asked: to be founders with this node, or to be let in where that takes an order, or
+  // cannot be as things are. One of a name.
+  struct Asker {
+    ring::Member member;
+    bool waits = false;
+  };
+  std::map<NodeId, Asker> askers_;
   // Before there is a cluster.
   bool heard_of_cluster_ = false;
   std::string refusal_;

@@ -48,7 +48,7 @@ struct MembershipOptions {
   Duration found_after = std::chrono::seconds(3);
   // The member in whose place this node asks to come; empty: none.
   std::string replaces;
-  // Whether those who ask are let in without an order.
+  // Whether those who ask are let in without an order; and whether this node wants to be.
   bool auto_join = true;
   unsigned partition_bits = ring::kPartitionBitsDefault;  // of a cluster founded here
   uint32_t replicas = 3;                                  // that layouts are balanced for
@@ -164,7 +164,7 @@ class Node {
   Status Force(Now now, std::span<const ring::LayoutChange> changes);
   // What would come of these changes, with those that wait already; nothing is ordered.
   Result<ring::Plan> PlanOf(std::span<const ring::LayoutChange> changes) const;
-  // Nodes that have asked to join and were not let in by themselves.
+  // Nodes that have asked to join and were not let in by themselves, each of another name.
   std::vector<ring::Member> Askers() const;
   // How many comparisons with former owners this node has to make before it holds what the newest
   // layout gives it, and how many of them are made.

@@ -19,22 +19,40 @@ std::string NameOf(const Layout& layout, NodeId id) {
 
 Status Apply(const LayoutChange& change, std::vector<Member>* members) {
   const auto find = [&](NodeId id) { return std::ranges::find(*members, id, &Member::id); };
-  const bool comes_in = change.kind == Kind::kJoin || change.kind == Kind::kReplace;
+  const bool comes_for_another = change.kind == Kind::kReplace || change.kind == Kind::kTakeOver;
   const auto at = find(change.id);
   if (at == members->end() && change.kind != Kind::kJoin) {
     return Fail(Code::kInvalidArgument,
                 fmt::format("node {} is no member of the cluster", change.id.ToHex()));
   }
-  if (comes_in) {
+  if (comes_for_another || change.kind == Kind::kJoin) {
     const auto same = find(change.member.id);
+    if (comes_for_another && same != members->end()) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("{} is a member already: what comes in the place of another one must "
+                              "be a node that waits to join",
+                              same->name));
+    }
+    if (change.kind == Kind::kTakeOver && at->name == change.member.name) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("both are named '{}', and both are members while data moves: give "
+                              "the new one a name of its own, or, if the old one is lost for "
+                              "ever, say so with --force",
+                              at->name));
+    }
+    if (change.kind == Kind::kTakeOver && at->leaving) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("{} is leaving already, and others take what it held: let {} join",
+                              at->name, change.member.name));
+    }
     for (auto other = members->begin(); other != members->end(); ++other) {
       const bool goes = change.kind == Kind::kReplace && other == at;
       if (other == same || goes || other->name != change.member.name) continue;
       return Fail(Code::kInvalidArgument,
-                  fmt::format("another node is named '{}' already: if that one is lost for ever, "
-                              "start this one with --replace {}; if not, give this one a name of "
-                              "its own",
-                              change.member.name, change.member.name));
+                  fmt::format("another node is named '{0}' already: if that one is lost for ever, "
+                              "start this one with --replace {0}, or say 'eddyctl cluster replace "
+                              "{0} {0} --force'; if not, give this one a name of its own",
+                              change.member.name));
     }
     if (same != members->end()) {
       // It is in already, and is somewhere else now.
@@ -42,10 +60,14 @@ Status Apply(const LayoutChange& change, std::vector<Member>* members) {
       return {};
     }
     Member member = change.member;
-    if (change.kind == Kind::kReplace) {
+    if (comes_for_another) {
       if (!at->leaving) member.weight = at->weight;
       if (member.zone.empty()) member.zone = at->zone;
-      members->erase(at);
+    }
+    if (change.kind == Kind::kReplace) members->erase(at);
+    if (change.kind == Kind::kTakeOver) {
+      at->weight = 0;
+      at->leaving = true;
     }
     members->push_back(std::move(member));
     return {};
@@ -78,7 +100,10 @@ std::string Describe(const Layout& layout, const LayoutChange& change) {
     case Kind::kJoin:
       return fmt::format("{} joins", change.member.name);
     case Kind::kReplace:
-      return fmt::format("{} replaces {}", change.member.name, NameOf(layout, change.id));
+      return fmt::format("{} comes in the place of {}, which is lost", change.member.name,
+                         NameOf(layout, change.id));
+    case Kind::kTakeOver:
+      return fmt::format("{} takes over from {}", change.member.name, NameOf(layout, change.id));
     case Kind::kLeave:
       return fmt::format("{} leaves", NameOf(layout, change.id));
     case Kind::kRemove:
@@ -99,6 +124,8 @@ bool IsDone(const Layout& layout, const LayoutChange& change) {
       return in != nullptr && in->doors == change.member.doors;
     case Kind::kReplace:
       return in != nullptr && of == nullptr;
+    case Kind::kTakeOver:
+      return in != nullptr && (of == nullptr || of->leaving);
     case Kind::kLeave:
       return of == nullptr || of->leaving;
     case Kind::kRemove:
@@ -122,6 +149,15 @@ Result<std::vector<Member>> MembersAfter(const Layout& layout,
   return members;
 }
 
+std::vector<Succession> SuccessionsOf(std::span<const LayoutChange> changes) {
+  std::vector<Succession> successions;
+  for (const LayoutChange& change : changes) {
+    if (change.kind != Kind::kReplace && change.kind != Kind::kTakeOver) continue;
+    successions.push_back({.from = change.id, .to = change.member.id});
+  }
+  return successions;
+}
+
 std::string EncodeChanges(std::span<const LayoutChange> changes) {
   std::string out;
   AppendVarint(&out, changes.size());
@@ -143,7 +179,7 @@ Result<std::vector<LayoutChange>> DecodeChanges(std::string_view bytes) {
   for (uint64_t i = 0; i < count && reader.ok(); ++i) {
     LayoutChange change;
     const uint8_t kind = reader.U8();
-    if (kind < static_cast<uint8_t>(Kind::kJoin) || kind > static_cast<uint8_t>(Kind::kZone)) {
+    if (kind < static_cast<uint8_t>(Kind::kJoin) || kind > static_cast<uint8_t>(Kind::kTakeOver)) {
       return corrupt();
     }
     change.kind = static_cast<Kind>(kind);

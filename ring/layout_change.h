@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "ring/layout.h"
 #include "ring/member.h"
+#include "ring/planner.h"
 
 namespace eddy::ring {
 
@@ -24,6 +25,8 @@ struct LayoutChange {
     kRemove = 4,   // `id` goes at once: what only it holds is lost
     kWeight = 5,   // `id` gets member.weight
     kZone = 6,     // `id` gets member.zone
+    kTakeOver = 7,  // `member` comes in for the member `id`, with its weight and zone, and `id`
+                    // hands over what it holds, then goes
   };
   Kind kind = Kind::kJoin;
   NodeId id;
@@ -45,6 +48,10 @@ bool IsDone(const Layout& layout, const LayoutChange& change);
 // come out are none that a layout can have.
 Result<std::vector<Member>> MembersAfter(const Layout& layout,
                                          std::span<const LayoutChange> changes);
+
+// Who comes in for whom: whoever does gets exactly the partitions that the other one has, so that
+// nothing else moves. For PlanRequest::successions.
+std::vector<Succession> SuccessionsOf(std::span<const LayoutChange> changes);
 
 // The canonical encoding.
 std::string EncodeChanges(std::span<const LayoutChange> changes);

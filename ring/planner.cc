@@ -44,6 +44,9 @@ class Planner {
 
  private:
   void TakeOverPrevious();
+  NodeId SuccessorOf(NodeId id) const;
+  bool SharesStay() const;
+  std::vector<MemberIndex> InPartitionOrder(const std::vector<MemberIndex>& by_position) const;
   void FillOrphans();
   void CountZoneClashes(size_t position);
   int64_t Clashes(size_t position, MemberIndex member) const;
@@ -59,6 +62,7 @@ class Planner {
   const std::vector<PartitionId> order_;
   std::vector<uint64_t> lots_;  // by member: its id, hashed
 
+  std::vector<MemberIndex> index_now_;     // by index in the previous layout; kNobody: it is gone
   std::vector<MemberIndex> owners_;        // by position
   std::vector<MemberIndex> lists_before_;  // by position and place, n each; as RingDraft wants it
   std::vector<Quota> quotas_;              // by member
@@ -93,6 +97,7 @@ std::vector<MemberIndex> Planner::Run() {
     if (owner != kNobody) ++owned_before[owner.value];
   }
   quotas_ = QuotasFor(members_, shape_, PartitionCount(request_.partition_bits), owned_before);
+  if (SharesStay()) return InPartitionOrder(owners_);
   for (size_t i = 0; i < members_.size(); ++i) {
     owed_.push_back(int64_t{quotas_[i].partitions} - owned_before[i]);
   }
@@ -105,29 +110,67 @@ std::vector<MemberIndex> Planner::Run() {
   HandOver(&draft);
   Polish(&draft);
 
+  for (size_t position = 0; position < order_.size(); ++position) {
+    owners_[position] = draft.owner(position);
+  }
+  return InPartitionOrder(owners_);
+}
+
+std::vector<MemberIndex> Planner::InPartitionOrder(
+    const std::vector<MemberIndex>& by_position) const {
   std::vector<MemberIndex> owners(order_.size());
   for (size_t position = 0; position < order_.size(); ++position) {
-    owners[order_[position].value] = draft.owner(position);
+    owners[order_[position].value] = by_position[position];
   }
   return owners;
 }
 
 void Planner::TakeOverPrevious() {
   const Layout& previous = *request_.previous;
-  std::vector<MemberIndex> index_now;
   for (const Member& member : previous.members()) {
-    const auto found = std::ranges::lower_bound(members_, member.id, {}, &Member::id);
-    const bool stays = found != members_.end() && found->id == member.id && found->weight > 0;
-    index_now.push_back(stays ? MemberIndex{static_cast<uint16_t>(found - members_.begin())}
-                              : kNobody);
+    const NodeId id = SuccessorOf(member.id);
+    const auto found = std::ranges::lower_bound(members_, id, {}, &Member::id);
+    const bool stays = found != members_.end() && found->id == id && found->weight > 0;
+    index_now_.push_back(stays ? MemberIndex{static_cast<uint16_t>(found - members_.begin())}
+                               : kNobody);
   }
   for (size_t position = 0; position < order_.size(); ++position) {
-    owners_[position] = index_now[previous.OwnerOf(order_[position]).value];
+    owners_[position] = index_now_[previous.OwnerOf(order_[position]).value];
     const auto list = previous.PreferenceList(order_[position], shape_.n);
     for (size_t place = 0; place < shape_.n; ++place) {
-      lists_before_.push_back(place < list.size() ? index_now[list[place].value] : kNobody);
+      lists_before_.push_back(place < list.size() ? index_now_[list[place].value] : kNobody);
     }
   }
+}
+
+NodeId Planner::SuccessorOf(NodeId id) const {
+  // One that takes over may be succeeded itself; a circle ends after as many steps as there are.
+  for (size_t steps = 0; steps < request_.successions.size(); ++steps) {
+    const auto found = std::ranges::find(request_.successions, id, &Succession::from);
+    if (found == request_.successions.end()) break;
+    id = found->to;
+  }
+  return id;
+}
+
+// Whether everybody who is to hold data has the weight and the zone that it, or the one it comes
+// for, had before. Then the ring before is as good as it was, and nothing in it need change.
+bool Planner::SharesStay() const {
+  if (!request_.previous) return false;
+  std::vector<bool> taken(members_.size());
+  for (size_t i = 0; i < index_now_.size(); ++i) {
+    const Member& before = request_.previous->members()[i];
+    const MemberIndex now = index_now_[i];
+    if (before.weight == 0 && now == kNobody) continue;
+    if (now == kNobody || taken[now.value]) return false;
+    const Member& member = members_[now.value];
+    if (member.weight != before.weight || member.zone != before.zone) return false;
+    taken[now.value] = true;
+  }
+  for (size_t i = 0; i < members_.size(); ++i) {
+    if (members_[i].weight > 0 && !taken[i]) return false;
+  }
+  return true;
 }
 
 // Draws lots where nothing else decides, so that neighbours on the ring differ from place to place:

@@ -6,12 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/status.h"
 #include "ring/layout.h"
 #include "ring/member.h"
 #include "ring/partition.h"
 
 namespace eddy::ring {
+
+// `to` comes in the place of `from` and owns what that one owned.
+struct Succession {
+  NodeId from;
+  NodeId to;
+};
 
 struct PlanRequest {
   std::vector<Member> members;  // in any order
@@ -21,6 +28,9 @@ struct PlanRequest {
   // The layout to start from, so that as little as possible moves; null to plan from nothing. Must
   // have the same number of partitions. Borrowed for the call.
   const Layout* previous = nullptr;
+  // Who of `members` takes over from whom of the previous layout. If nobody else's share changes,
+  // nobody else's replicas move: see ring/layout_change.h.
+  std::vector<Succession> successions = {};
 };
 
 struct Plan {

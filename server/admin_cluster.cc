@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,10 +21,12 @@ using Kind = LayoutChange::Kind;
 // Replicas of the default number: what people mean by a member's share.
 constexpr size_t kReplicas = 3;
 
-constexpr std::array<std::pair<std::string_view, Kind>, 5> kKinds = {{
+constexpr std::array<std::pair<std::string_view, Kind>, 7> kKinds = {{
     {"join", Kind::kJoin},
     {"leave", Kind::kLeave},
     {"remove", Kind::kRemove},
+    {"replace", Kind::kTakeOver},
+    {"replace_lost", Kind::kReplace},
     {"weight", Kind::kWeight},
     {"zone", Kind::kZone},
 }};
@@ -32,10 +35,25 @@ std::unexpected<Error> Bad(std::string text) {
   return Fail(Code::kInvalidArgument, std::move(text));
 }
 
-// Nothing, where the argument is missing.
+// A node that is no member, and wants to be one.
+Result<ring::Member> FindAsker(const node::Node& node, const std::string& name) {
+  const auto askers = node.Askers();
+  const auto asker = std::ranges::find(askers, name, &ring::Member::name);
+  if (asker != askers.end()) return *asker;
+  const auto& members = node.layouts()->newest().members();
+  if (std::ranges::find(members, name, &ring::Member::name) != members.end()) {
+    return Bad(
+        fmt::format("{} is a member already: what joins must be a node that waits to", name));
+  }
+  return Bad(
+      fmt::format("no node named '{}' has asked to join: start it with seeds of this cluster, and "
+                  "with auto_join = false (EDDY_AUTO_JOIN=false) if it is to wait for an order",
+                  name));
+}
+
 Result<LayoutChange> ReadChange(const node::Node& node, const Json& json) {
   if (!json.is_object()) return Bad("a change must be an object");
-  if (Status ok = CheckAdminNames(json, {"kind", "node", "weight", "zone"}); !ok) {
+  if (Status ok = CheckAdminNames(json, {"kind", "node", "by", "weight", "zone"}); !ok) {
     return std::unexpected(ok.error());
   }
   const auto text = [&](const char* name) {
@@ -45,20 +63,15 @@ Result<LayoutChange> ReadChange(const node::Node& node, const Json& json) {
   LayoutChange change;
   const auto kind =
       std::ranges::find(kKinds, text("kind"), &std::pair<std::string_view, Kind>::first);
-  if (kind == kKinds.end()) return Bad("kind must be join, leave, remove, weight or zone");
+  if (kind == kKinds.end())
+    return Bad("kind must be join, leave, remove, replace, replace_lost, weight or zone");
   change.kind = kind->second;
   const std::string name = text("node");
   if (change.kind == Kind::kJoin) {
-    const auto askers = node.Askers();
-    const auto asker = std::ranges::find(askers, name, &ring::Member::name);
-    if (asker == askers.end()) {
-      return Bad(
-          fmt::format("no node named '{}' has asked to join: start it with seeds of this "
-                      "cluster",
-                      name));
-    }
+    auto asker = FindAsker(node, name);
+    if (!asker) return std::unexpected(asker.error());
     change.id = asker->id;
-    change.member = *asker;
+    change.member = *std::move(asker);
     return change;
   }
   const auto& members = node.layouts()->newest().members();
@@ -69,6 +82,11 @@ Result<LayoutChange> ReadChange(const node::Node& node, const Json& json) {
     return Bad(fmt::format("no member is named '{}': there are {}", name, known));
   }
   change.id = member->id;
+  if (change.kind == Kind::kTakeOver || change.kind == Kind::kReplace) {
+    auto asker = FindAsker(node, text("by"));
+    if (!asker) return std::unexpected(asker.error());
+    change.member = *std::move(asker);
+  }
   if (change.kind == Kind::kWeight) {
     const auto weight = json.find("weight");
     if (weight == json.end() || !weight->is_number_unsigned() || weight->get<uint64_t>() == 0 ||
@@ -116,26 +134,30 @@ std::map<NodeId, uint64_t> ReplicasOf(const ring::Layout& layout) {
 }
 
 // Replicas to be copied, by who gives and who gets: for each partition, those that gain it get it
-// from those that lose it, or from its first owner where nobody does.
+// from those that lose it and are there still, or from its first owner that is.
 Json MovesOf(const ring::Layout& before, const ring::Layout& after) {
   std::map<std::pair<std::string, std::string>, uint64_t> moves;
-  const auto names = [](const ring::Layout& layout, ring::PartitionId partition) {
-    std::vector<std::string> list;
+  const auto owners = [](const ring::Layout& layout, ring::PartitionId partition) {
+    std::vector<NodeId> list;
     for (const ring::MemberIndex index : layout.PreferenceList(partition, kReplicas)) {
-      list.push_back(layout.member(index).name);
+      list.push_back(layout.member(index).id);
     }
     return list;
   };
   for (uint32_t i = 0; i < before.partition_count(); ++i) {
-    const auto had = names(before, ring::PartitionId{i});
-    const auto has = names(after, ring::PartitionId{i});
-    std::vector<std::string> losers;
-    for (const std::string& name : had) {
-      if (std::ranges::find(has, name) == has.end()) losers.push_back(name);
-    }
-    for (const std::string& name : has) {
-      if (std::ranges::find(had, name) != had.end()) continue;
-      ++moves[{losers.empty() ? had.front() : losers.back(), name}];
+    std::vector<NodeId> had = owners(before, ring::PartitionId{i});
+    const std::vector<NodeId> has = owners(after, ring::PartitionId{i});
+    std::vector<NodeId> gained;
+    std::ranges::copy_if(has, std::back_inserter(gained),
+                         [&](NodeId id) { return std::ranges::find(had, id) == had.end(); });
+    std::erase_if(had, [&](NodeId id) { return after.Find(id) == nullptr; });
+    if (had.empty()) continue;  // there is nobody to copy it from
+    std::vector<NodeId> losers;
+    std::ranges::copy_if(had, std::back_inserter(losers),
+                         [&](NodeId id) { return std::ranges::find(has, id) == has.end(); });
+    for (const NodeId id : gained) {
+      const NodeId from = losers.empty() ? had.front() : losers.back();
+      ++moves[{before.Find(from)->name, after.Find(id)->name}];
       if (!losers.empty()) losers.pop_back();
     }
   }
@@ -257,17 +279,23 @@ AdminAnswer PlanCluster(node::Node* node, Now, const Json& arguments) {
   const ring::Layout& after = plan->layout;
   const auto held = ReplicasOf(before);
   const auto holds = ReplicasOf(after);
-  std::map<std::string, std::pair<const ring::Member*, const ring::Member*>> members;
-  for (const ring::Member& member : before.members()) members[member.name].first = &member;
-  for (const ring::Member& member : after.members()) members[member.name].second = &member;
+  // By name and id: one that is lost may have a successor of its name.
+  std::map<std::pair<std::string, NodeId>, std::pair<const ring::Member*, const ring::Member*>>
+      members;
+  for (const ring::Member& member : before.members()) {
+    members[{member.name, member.id}].first = &member;
+  }
+  for (const ring::Member& member : after.members()) {
+    members[{member.name, member.id}].second = &member;
+  }
   const auto count = [](const std::map<NodeId, uint64_t>& replicas, const ring::Member* member) {
     const auto found = member == nullptr ? replicas.end() : replicas.find(member->id);
     return found == replicas.end() ? uint64_t{0} : found->second;
   };
   Json rows = Json::array();
-  for (const auto& [name, known] : members) {
+  for (const auto& [key, known] : members) {
     const ring::Member& member = known.second != nullptr ? *known.second : *known.first;
-    rows.push_back({{"name", name},
+    rows.push_back({{"name", key.first},
                     {"zone", member.zone},
                     {"weight", member.weight},
                     {"replicas_before", count(held, known.first)},

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -138,6 +139,7 @@ class Cluster final : public NetworkListener,
   void BringUp(NodeIndex node) override { ScheduleStart(node, Duration{}); }
   bool MayLose() const override;
   bool Leave(NodeIndex node) override;
+  bool Replace(NodeIndex node) override;
   void FailStore(NodeIndex node) override;
 
  private:
@@ -162,6 +164,12 @@ class Cluster final : public NetworkListener,
   const ring::Layout* NewestLayout() const;
   // Machines whose node was sent away become other nodes.
   void BearAgain();
+  // A running node that is to be told what people want; null: none was found.
+  SimNode* DrawOrderTaker();
+  // Lets nodes in that wait, some of them, or all.
+  void LetIn(bool all);
+  bool IsSpare(const SimNode& node) const;
+  void CheckSuccession(const ring::Layout& before, const ring::Layout& after);
 
   void OnPhase();
   void EnterPhase(Phase phase, Duration at_most);
@@ -185,7 +193,10 @@ class Cluster final : public NetworkListener,
   std::vector<SimKey> keys_;
   Checker checker_;
   std::array<uint64_t, kNodesMax> newest_known_{};
-  std::map<uint64_t, Digest> layouts_;  // of every version that any node has known
+  std::map<uint64_t, ring::Layout> layouts_;  // every version that any node has known
+  // Who was told to take over from whom, and nothing else since.
+  std::map<NodeId, NodeId> successors_;
+  std::set<NodeId> called_;  // of those that wait, who was to be let in
 
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::unique_ptr<Network> network_;
@@ -387,13 +398,53 @@ void Cluster::Learnt(NodeIndex at, const ring::LayoutHistory& layouts) {
   if (newest_before < layouts.newest().version()) checker_.HistoryMayBegin();
   newest_before = layouts.newest().version();
   for (const ring::Layout& layout : layouts.live()) {
-    const Digest known = layouts_.emplace(layout.version(), layout.digest()).first->second;
-    if (known == layout.digest()) continue;
-    checker_.Fail(
-        fmt::format("n{} knows another layout {} than others", at.value, layout.version()));
+    const auto [known, fresh] = layouts_.emplace(layout.version(), layout);
+    if (known->second.digest() != layout.digest()) {
+      checker_.Fail(
+          fmt::format("n{} knows another layout {} than others", at.value, layout.version()));
+    }
+    if (!fresh) continue;
+    for (const ring::Member& member : layout.members()) {
+      const SimNode& node = *nodes_[IndexOf(member.id).value];
+      if (node.id() != member.id || !node.waits() || called_.contains(member.id)) continue;
+      checker_.Fail(fmt::format("{} waits, and was let in by no order", member.name));
+    }
+    const auto before = layouts_.find(layout.version() - 1);
+    if (before != layouts_.end()) CheckSuccession(before->second, layout);
   }
   if (world_.trace.told()) {
     world_.trace.Tell(world_.now, "n{} knows {}", at.value, Describe(layouts));
+  }
+}
+
+// Where one node was told to take over from another one, with its weight and zone, and nothing else
+// has changed, the one owns what the other did, and nothing else has moved.
+void Cluster::CheckSuccession(const ring::Layout& before, const ring::Layout& after) {
+  const ring::Member* went = nullptr;
+  const ring::Member* came = nullptr;
+  for (const ring::Member& member : before.members()) {
+    const ring::Member* now = after.Find(member.id);
+    if (now != nullptr && now->weight == member.weight && now->zone == member.zone) continue;
+    if (went != nullptr || (now != nullptr && now->weight != 0)) return;
+    went = &member;
+  }
+  for (const ring::Member& member : after.members()) {
+    if (before.Find(member.id) != nullptr) continue;
+    if (came != nullptr) return;
+    came = &member;
+  }
+  if (went == nullptr || came == nullptr) return;
+  const auto told = successors_.find(went->id);
+  const bool lost = IndexOf(went->id) == IndexOf(came->id);  // and its machine came back
+  if (!lost && (told == successors_.end() || told->second != came->id)) return;
+  if (went->weight != came->weight || went->zone != came->zone) return;
+  for (uint32_t i = 0; i < before.partition_count(); ++i) {
+    const ring::PartitionId partition{i};
+    const NodeId owned = before.member(before.OwnerOf(partition)).id;
+    const NodeId owns = after.member(after.OwnerOf(partition)).id;
+    if (owns == (owned == went->id ? came->id : owned)) continue;
+    return checker_.Fail(
+        fmt::format("{} came for {}, and partition {} went elsewhere", came->name, went->name, i));
   }
 }
 
@@ -503,12 +554,52 @@ bool Cluster::Leave(NodeIndex node) {
   size_t ordered = 0;
   for (const auto& other : nodes_) ordered += other->orders();
   if (static_cast<size_t>(staying) <= 3 + ordered) return false;
+  SimNode* asked = DrawOrderTaker();
+  if (asked == nullptr) return false;
+  successors_.erase(target.id());
+  return asked->Order({.kind = ring::LayoutChange::Kind::kLeave, .id = target.id(), .member = {}});
+}
+
+SimNode* Cluster::DrawOrderTaker() {
   for (uint32_t tries = 0; tries < plan_.nodes; ++tries) {
     SimNode& asked = *nodes_[random_.Below(plan_.nodes)];
-    if (!asked.ready() || asked.stopping()) continue;
-    return asked.Order({.kind = ring::LayoutChange::Kind::kLeave, .id = target.id()});
+    if (asked.ready() && !asked.stopping()) return &asked;
   }
-  return false;
+  return nullptr;
+}
+
+// It runs, and waits to be let in.
+bool Cluster::IsSpare(const SimNode& node) const {
+  return node.running() && !node.stopping() && node.layouts() == nullptr;
+}
+
+bool Cluster::Replace(NodeIndex node) {
+  const ring::Layout* newest = NewestLayout();
+  const SimNode& target = *nodes_[node.value];
+  const ring::Member* old = newest == nullptr ? nullptr : newest->Find(target.id());
+  if (old == nullptr || old->leaving || !target.running()) return false;
+  const auto spare = std::ranges::find_if(nodes_, [&](const auto& each) { return IsSpare(*each); });
+  if (spare == nodes_.end()) return false;
+  SimNode* asked = DrawOrderTaker();
+  if (asked == nullptr) return false;
+  called_.insert((*spare)->id());
+  successors_[target.id()] = (*spare)->id();
+  return asked->Order({.kind = ring::LayoutChange::Kind::kTakeOver,
+                       .id = target.id(),
+                       .member = (*spare)->member()});
+}
+
+void Cluster::LetIn(bool all) {
+  if (plan_.joining == Plan::Joining::kFreely) return;
+  for (const auto& node : nodes_) {
+    if (!IsSpare(*node) || !(all || random_.Chance(1, 16))) continue;
+    SimNode* asked = DrawOrderTaker();
+    if (asked == nullptr) return;
+    called_.insert(node->id());
+    std::erase_if(successors_, [&](const auto& pair) { return pair.second == node->id(); });
+    static_cast<void>(asked->Order(
+        {.kind = ring::LayoutChange::Kind::kJoin, .id = node->id(), .member = node->member()}));
+  }
 }
 
 void Cluster::BearAgain() {
@@ -553,6 +644,7 @@ void Cluster::OnPhase() {
   BearAgain();
   switch (phase_) {
     case Phase::kFaults:
+      LetIn(false);
       if (world_.now < VirtualTime(length_)) {
         return world_.Schedule(kWatchPeriod,
                                Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
@@ -564,6 +656,7 @@ void Cluster::OnPhase() {
       EnterPhase(Phase::kHealing, kHealMax);
       break;
     case Phase::kHealing:
+      LetIn(true);
       if (Healed()) EnterPhase(Phase::kDelivering, kDeliverMax);
       break;
     case Phase::kDelivering:

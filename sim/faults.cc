@@ -87,6 +87,8 @@ bool Faults::Inject(Fault fault) {
       return true;
     case Fault::kLeave:
       return target_->Leave(active.node);
+    case Fault::kReplace:
+      return target_->Replace(active.node);
     case Fault::kClockJump: {
       if (plan_.clock_skew_max.count() == 0) return false;
       const int64_t most_ms = plan_.clock_skew_max.count();

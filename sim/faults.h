@@ -30,6 +30,8 @@ struct FaultTarget {
   virtual bool MayLose() const = 0;
   // Tells a member to leave; false: none can be spared.
   virtual bool Leave(NodeIndex node) = 0;
+  // Tells a node that waits to take over from this member; false: none does.
+  virtual bool Replace(NodeIndex node) = 0;
   // Whatever this node's store is doing, some of it may fail.
   virtual void FailStore(NodeIndex node) = 0;
 };

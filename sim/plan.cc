@@ -108,7 +108,7 @@ FaultPlan DrawFaults(Random* random, bool ordered) {
   FaultPlan faults;
   // One run in twelve has none: what fails there fails anywhere.
   const bool calm = random->Chance(1, 12);
-  for (size_t kind = 0; kind < kFaults; ++kind) {
+  for (size_t kind = 0; kind < static_cast<size_t>(Fault::kReplace); ++kind) {
     const bool on = random->Chance(1, 3);
     const Duration every = DrawLength(random, milliseconds(500), seconds(20));
     if (on && !calm) faults.every[kind] = every;
@@ -144,6 +144,16 @@ void DrawMembership(Random* random, Plan* plan) {
     has.pr = std::min(has.pr, has.n);
     has.pw = std::min(has.pw, has.n);
   }
+}
+
+// In some runs where members come and go they come by order, and take over from each other.
+void DrawJoining(Random* random, Plan* plan) {
+  const auto& every = plan->faults.every;
+  const bool go = every[static_cast<size_t>(Fault::kLeave)].has_value();
+  if ((plan->founders == plan->nodes && !go) || random->Chance(1, 2)) return;
+  plan->joining = random->Chance(1, 2) ? Plan::Joining::kWaiting : Plan::Joining::kOrdered;
+  plan->faults.every[static_cast<size_t>(Fault::kReplace)] =
+      DrawLength(random, milliseconds(200), seconds(5));
 }
 
 }  // namespace
@@ -188,6 +198,7 @@ Plan DrawPlan(const PlanOptions& options) {
       bucket.properties.siblings_max = static_cast<uint32_t>(random.Between(1, 6));
     }
   }
+  DrawJoining(&random, &plan);
   for (size_t kind = 0; kind < kFaults; ++kind) {
     if (options.without[kind]) plan.faults.every[kind].reset();
   }
@@ -197,11 +208,13 @@ Plan DrawPlan(const PlanOptions& options) {
 std::string DescribePlan(const Plan& plan) {
   const auto ms = [](Duration length) { return static_cast<double>(length.count()) / 1'000.0; };
   std::string text = fmt::format(
-      "{} nodes ({} {}founders) in {} zones, 2^{} partitions; {} network {}..{} ms; sync {}..{} "
+      "{} nodes ({} {}founders{}) in {} zones, 2^{} partitions; {} network {}..{} ms; sync {}..{} "
       "ms\n",
-      plan.nodes, plan.founders, plan.found ? "empty " : "", plan.zones, plan.partition_bits,
-      plan.network.ordered ? "ordered" : "hostile", ms(plan.network.delay.least),
-      ms(plan.network.delay.most), ms(plan.disk.sync.least), ms(plan.disk.sync.most));
+      plan.nodes, plan.founders, plan.found ? "empty " : "",
+      plan.joining == Plan::Joining::kFreely ? "" : ", others by order", plan.zones,
+      plan.partition_bits, plan.network.ordered ? "ordered" : "hostile",
+      ms(plan.network.delay.least), ms(plan.network.delay.most), ms(plan.disk.sync.least),
+      ms(plan.disk.sync.most));
   if (plan.node.anti_entropy_period > Duration{}) {
     text += fmt::format("anti-entropy each {} ms{}\n", ms(plan.node.anti_entropy_period),
                         plan.converge_unread ? ", and no read at the end" : "");

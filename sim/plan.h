@@ -32,12 +32,13 @@ enum class Fault : uint8_t {
   kLostReplies,  // a client's connection breaks before the reply
   kStorm,        // packets are lost, repeated and late (hostile networks only)
   kLeave,        // a member is told to leave; its machine comes back as another one
+  kReplace,      // a node that waits to be let in is told to take over from a member
 };
-inline constexpr size_t kFaults = 15;
+inline constexpr size_t kFaults = 16;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "power-loss", "kill",       "clean-stop",   "pause", "wipe",
-    "split",      "one-way",    "clog",         "reset", "slow-disk",
-    "io-error",   "clock-jump", "lost-replies", "storm", "leave"};
+    "power-loss",   "kill",  "clean-stop", "pause",     "wipe",     "split",
+    "one-way",      "clog",  "reset",      "slow-disk", "io-error", "clock-jump",
+    "lost-replies", "storm", "leave",      "replace"};
 
 struct Span {
   Duration least{};
@@ -108,6 +109,10 @@ struct Plan {
   // Of them, the members at the beginning; the others join in the first part of the run.
   uint32_t founders = 3;
   bool found = false;  // they found the cluster as eddyd does, the first of them for all
+  // Whether nodes that come later are let in by themselves, or wait for an order, since either they
+  // or all nodes are set so.
+  enum class Joining : uint8_t { kFreely, kWaiting, kOrdered };
+  Joining joining = Joining::kFreely;
   uint32_t zones = 1;
   unsigned partition_bits = 6;
   node::NodeOptions node;

@@ -45,6 +45,8 @@ enum class PlantedBug : uint8_t {
   kReapUnasked,       // members say that they keep nothing for others, whatever they keep
   kReapNever,         // what is reaped stays
   kSiblingsUncapped,  // a key takes siblings without end
+  kJoinUnasked,       // a node that wants to wait for an order does not say so
+  kTakenAtOnce,       // whoever is taken over from goes before it has handed over
   kCount
 };
 
@@ -81,6 +83,8 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "gossip-mute",
                         "reap-unasked",
                         "reap-never",
-                        "siblings-uncapped"};
+                        "siblings-uncapped",
+                        "join-unasked",
+                        "taken-at-once"};
 
 }  // namespace eddy::sim

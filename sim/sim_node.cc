@@ -38,7 +38,8 @@ SimNode::SimNode(const Setting& setting, Random random)
       world_(setting.world),
       disk_(setting.plan->disk),
       random_(random),
-      member_(setting.member) {}
+      member_(setting.member),
+      waits_(setting.founding == nullptr && setting.plan->joining != Plan::Joining::kFreely) {}
 
 Now SimNode::ProcessNow() const {
   const Duration since_start = world_->now - started_at_;
@@ -95,6 +96,7 @@ bool SimNode::Start() {
     options.membership.seeds.push_back(fmt::format("n{}", i));
   }
   if (replaces_) options.membership.replaces = member_.name;
+  options.membership.auto_join = setting_.plan->joining != Plan::Joining::kOrdered && !waits_;
   if (identity->layouts.empty() && births_ == 0 && !setting_.plan->found &&
       setting_.founding != nullptr) {
     identity->layouts = ring::LayoutHistory(*setting_.founding).Encode();
@@ -142,6 +144,7 @@ void SimNode::Rebirth(bool lost) {
   CHECK(!running());
   // One that was lost before it got its place is replaced by the next.
   replaces_ = lost;
+  waits_ = !lost && setting_.plan->joining != Plan::Joining::kFreely;
   ++births_;
   member_.id.high = setting_.member.id.high + births_;
   engine_ = storage::MemoryEngine();
@@ -194,8 +197,12 @@ bool SimNode::Believes(NodeId other) const {
   return found != nullptr && found->liveness == gossip::Liveness::kAlive && node_->Reachable(other);
 }
 
-bool SimNode::Order(const ring::LayoutChange& change) {
+bool SimNode::Order(ring::LayoutChange change) {
   CHECK(running());
+  if (setting_.bug == PlantedBug::kTakenAtOnce &&
+      change.kind == ring::LayoutChange::Kind::kTakeOver) {
+    change.kind = ring::LayoutChange::Kind::kReplace;
+  }
   return node_->Order({&change, 1}).has_value();
 }
 

@@ -80,6 +80,9 @@ class SimNode {
   void Pause(VirtualTime until) { paused_until_ = until; }
   void FailNextCalls();
   NodeId id() const { return member_.id; }
+  const ring::Member& member() const { return member_; }
+  // It is for an order to let this node in: it belongs to no layout before.
+  bool waits() const { return waits_; }
   const std::string& name() const { return member_.name; }
   gossip::Address address() const { return {member_.doors.host, member_.doors.peer}; }
   uint64_t births() const { return births_; }
@@ -102,7 +105,7 @@ class SimNode {
   bool Believes(NodeId other) const;
   // Changes of the cluster wait here.
   size_t orders() const { return running() ? node_->orders().size() : 0; }
-  [[nodiscard]] bool Order(const ring::LayoutChange& change);
+  [[nodiscard]] bool Order(ring::LayoutChange change);
 
   // The process. All require running(); Submit also that the process is not stopping.
   void Submit(uint64_t ticket, wire::ClientRequest request);
@@ -165,6 +168,7 @@ class SimNode {
   ring::Member member_;
   uint64_t births_ = 0;
   bool replaces_ = false;
+  bool waits_;
   storage::MemoryEngine engine_;
   std::chrono::milliseconds skew_{};
   bool disk_slow_ = false;

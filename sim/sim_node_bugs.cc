@@ -110,6 +110,9 @@ bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
        std::holds_alternative<wire::GossipState>(*message))) {
     return false;
   }
+  if (setting_.bug == PlantedBug::kJoinUnasked) {
+    if (auto* join = std::get_if<wire::JoinRequest>(message)) join->waits = false;
+  }
   if (setting_.bug == PlantedBug::kReapUnasked) {
     if (auto* reply = std::get_if<wire::QuietReply>(message)) {
       reply->quiet = true;

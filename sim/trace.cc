@@ -92,7 +92,8 @@ void Trace::Mix(const wire::PeerMessage& message) {
         } else if constexpr (std::is_same_v<Body, wire::SegmentReply>) {
           hash_ = Chain<4>(hash_, {kind, body.op, CodeOf(body.error), body.rows.size()}, body.next);
         } else if constexpr (std::is_same_v<Body, wire::JoinRequest>) {
-          hash_ = Chain<3>(hash_, {kind, body.op, body.member.id.low}, body.replaces);
+          hash_ = Chain<3>(hash_, {kind, body.op, body.member.id.low * 2 + (body.waits ? 1 : 0)},
+                           body.replaces);
         } else if constexpr (std::is_same_v<Body, wire::JoinReply>) {
           hash_ = Chain<3>(hash_, {kind, body.op, CodeOf(body.error)});
         } else if constexpr (std::is_same_v<Body, wire::LayoutNews>) {

@@ -40,6 +40,7 @@ const Error kUnreadable{Code::kCorruption, "the node answers what this eddyctl c
 struct ChangeOptions {
   std::string kind;
   std::string node;
+  std::string by;                 // of replace
   std::vector<std::string> lost;  // of force-layout
   uint32_t weight = 100;
   std::string zone;
@@ -133,8 +134,20 @@ ExitCode ShowMembers(const GlobalOptions& global) {
       output.Line("Waits to be done: " + order.get<std::string>());
     }
     for (const Json& asker : shown->at("askers")) {
-      output.Line(fmt::format("{0} asks to join: let it in with 'eddyctl cluster join {0}'",
-                              asker.get<std::string>()));
+      const std::string name = asker.get<std::string>();
+      const bool is_taken = std::ranges::any_of(
+          members, [&](const Json& member) { return member.at("name") == name; });
+      if (is_taken) {
+        output.Line(
+            fmt::format("{0} asks to join, and there is a {0} already: if that one is lost "
+                        "for ever, 'eddyctl cluster replace {0} {0} --force'",
+                        name));
+      } else {
+        output.Line(
+            fmt::format("{0} asks to join: let it in with 'eddyctl cluster join {0}', or "
+                        "let it take over with 'eddyctl cluster replace NODE {0}'",
+                        name));
+      }
     }
     return ExitCode::kOk;
   } catch (const Json::exception&) {
@@ -332,7 +345,9 @@ Json ChangesOf(const ChangeOptions& options) {
     changes.push_back({{"kind", "remove"}, {"node", lost}});
   }
   if (!options.lost.empty()) return changes;
-  Json change = {{"kind", options.force ? "remove" : options.kind}, {"node", options.node}};
+  Json change = {{"kind", options.kind}, {"node", options.node}};
+  if (options.force) change["kind"] = options.kind == "replace" ? "replace_lost" : "remove";
+  if (options.kind == "replace") change["by"] = options.by;
   if (options.kind == "weight") change["weight"] = options.weight;
   if (options.kind == "zone") change["zone"] = options.zone;
   changes.push_back(std::move(change));
@@ -350,9 +365,9 @@ std::string RiskOf(const ChangeOptions& options) {
   }
   if (options.force) {
     return fmt::format(
-        "{} hands nothing over: what only it holds is lost. A node that may come back should leave "
+        "{0} hands nothing over: what only it holds is lost. A node that may come back should {1} "
         "without --force.",
-        options.node);
+        options.node, options.kind == "replace" ? "be replaced" : "leave");
   }
   return {};
 }
@@ -422,6 +437,12 @@ void AddMemberCommands(CLI::App* app, Commands* commands) {
   const auto [leave, leaving] =
       add("leave", "leave", "Let a node go once others hold what it holds");
   leave->add_flag("--force", leaving->force, "Of a node that is lost for ever: at once");
+  const auto [replace, replacing] =
+      add("replace", "replace", "Let a node take over what another one holds, which then goes");
+  replace->add_option("NEW", replacing->by, "The node that takes over: one that asks to join")
+      ->required()
+      ->option_text(" ");
+  replace->add_flag("--force", replacing->force, "Of a node that is lost for ever: at once");
   const auto [weight, weighing] =
       add("set-weight", "weight", "Give a node more or less of the data");
   weight->add_option("WEIGHT", weighing->weight, "Relative to the others' (100 by default)")

@@ -132,7 +132,7 @@ Offset<flat::JoinRequest> ToBody(FlatBufferBuilder* builder, const JoinRequest& 
   ring::AppendMember(&member, request.member);
   const auto flat_member = ToBytesAlways(builder, member);
   const auto replaces = ToText(builder, request.replaces);
-  return flat::CreateJoinRequest(*builder, flat_member, replaces);
+  return flat::CreateJoinRequest(*builder, flat_member, replaces, request.waits);
 }
 Offset<flat::JoinReply> ToBody(FlatBufferBuilder* builder, const JoinReply& reply) {
   const auto error = ToError(builder, reply.error);
@@ -300,7 +300,8 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::SegmentReply& flat) {
 }
 
 Result<PeerMessage> FromBody(uint64_t op, const flat::JoinRequest& flat) {
-  JoinRequest request{.op = op, .member = {}, .replaces = FromText(flat.replaces())};
+  JoinRequest request{
+      .op = op, .member = {}, .replaces = FromText(flat.replaces()), .waits = flat.waits()};
   ByteReader reader(FromBytes(flat.member()));
   if (!ring::ReadMember(&reader, &request.member) || !reader.AtEnd() ||
       request.replaces.size() > ring::kMemberNameBytesMax) {

@@ -156,6 +156,7 @@ struct JoinRequest {
   uint64_t op = 0;
   ring::Member member;
   std::string replaces;  // a member's name, which is lost for ever; empty: none
+  bool waits = false;    // not to be let in before somebody orders it
 
   friend bool operator==(const JoinRequest&, const JoinRequest&) = default;
 };

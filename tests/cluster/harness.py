@@ -73,11 +73,13 @@ class Node:
         self.log_path = os.path.join(cluster.folder, self.name + ".log")
         self.process = None
         self.flags = ()
+        self.environment = {}  # settings
 
     def start(self, *flags):
         self.process = self.cluster.spawn(
             "--cluster", self.cluster.name, "--name", self.name, "--seeds", self.cluster.seeds,
-            "--data-dir", self.directory, *self.flags, *self.cluster.flags, *flags, log=self.log_path)
+            "--data-dir", self.directory, *self.flags, *self.cluster.flags, *flags, log=self.log_path,
+            settings=self.environment)
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -173,10 +175,10 @@ class Cluster:
         node.flags = ("--host", node.address, "--zone", "z%d" % len(self.nodes))
         return node
 
-    def spawn(self, *flags, log):
+    def spawn(self, *flags, log, settings=None):
         with open(log, "ab") as file:
             process = subprocess.Popen([EDDYD, *flags], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                                       env=daemon_environment())
+                                       env=daemon_environment(**(settings or {})))
         self.processes.append(process)
         return process
 

@@ -161,6 +161,54 @@ class MembershipTest(unittest.TestCase):
             for k in range(100):
                 self.assertEqual(n1.get("k%d" % k), "v%d" % k)
 
+    def test_a_node_takes_over_from_another_while_clients_go_on(self):
+        with Cluster(4, addresses=5) as cluster:
+            n1, n2, n3, n4 = cluster.nodes
+            n5 = cluster.add()
+            n5.environment = {"EDDY_AUTO_JOIN": "false"}
+            load = Load([n1, n3, n4])
+            try:
+                n5.start()
+                for node in (n1, n3):
+                    harness.wait_until(lambda node=node: b"cluster replace NODE n5" in node.ctl("members").stdout,
+                                       "%s to know of it" % node.name)
+                self.assertNotIn("n5", self.members(n1))
+                held = {(partition["partition"], owner["node"])
+                        for partition in json.loads(n1.ctl("ring", "--json").stdout)["layouts"][0]["partitions"]
+                        for owner in partition["owners"]}
+                plan = json.loads(n1.ctl("cluster", "replace", "n2", "n5", "--plan", "--json").stdout)
+                self.assertEqual([(move["from"], move["to"]) for move in plan["moves"]], [("n2", "n5")])
+                self.assertEqual(plan["moves"][0]["partitions"], len([1 for _, name in held if name == "n2"]))
+                self.order(n3, "replace", "n2", "n5")
+                self.assertEqual(set(self.members(n1)), {"n1", "n3", "n4", "n5"})
+                holds = {(partition["partition"], owner["node"])
+                         for partition in json.loads(n5.ctl("ring", "--json").stdout)["layouts"][0]["partitions"]
+                         for owner in partition["owners"]}
+                self.assertEqual(holds, {(partition, "n5" if name == "n2" else name) for partition, name in held})
+            finally:
+                load.stop()
+            self.assertEqual(n2.stop(), harness.STOPPED)
+            self.check(load, (n1, n3, n4, n5))
+
+    def test_a_wiped_node_takes_its_place_by_an_order(self):
+        with Cluster(3) as cluster:
+            n1, n2, n3 = cluster.nodes
+            for k in range(50):
+                self.assertEqual(n1.put("k%d" % k, "v%d" % k, "-w", "3"), OK)
+            n3.kill()
+            shutil.rmtree(n3.directory)
+            n3.start()
+            harness.wait_until(lambda: b"cluster replace n3 n3 --force" in n1.ctl("members").stdout, "n1 to say how")
+            refused = n1.ctl("cluster", "replace", "n3", "n3", "--yes")
+            self.assertEqual(refused.returncode, harness.USAGE, refused)
+            self.assertIn(b"both are named 'n3'", refused.stderr)
+            self.order(n1, "replace", "n3", "n3", "--force")
+            n3.wait_ready()
+            self.assertEqual(set(self.members(n3)), {"n1", "n2", "n3"})
+            n2.kill()
+            for k in range(50):
+                self.assertEqual(n3.get("k%d" % k), "v%d" % k)
+
     def test_where_nobody_joins_by_himself_an_order_lets_him_in(self):
         with Cluster(3, start=False, addresses=4) as cluster:
             config = cluster.folder + "/eddy.toml"
@@ -225,6 +273,10 @@ class MembershipTest(unittest.TestCase):
                     (("leave", "n9"), harness.USAGE, b"no member is named 'n9': there are n"),
                     (("leave", "n2"), harness.USAGE, b"--yes"),
                     (("join", "n4", "--yes"), harness.USAGE, b"has asked to join"),
+                    (("replace", "n2", "n4", "--yes"), harness.USAGE, b"no node named 'n4' has asked to join"),
+                    (("replace", "n2", "n3", "--yes"), harness.USAGE, b"n3 is a member already"),
+                    (("replace", "n9", "n4", "--yes"), harness.USAGE, b"no member is named 'n9'"),
+                    (("replace", "n2", "--yes"), harness.USAGE, b"NEW"),
                     (("set-weight", "n2", "0", "--yes"), harness.USAGE, b"WEIGHT"),
                     (("set-zone", "n2", "a zone", "--yes"), harness.USAGE, b"[A-Za-z0-9_.-]"),
                     ((), harness.USAGE, b"subcommand")):

@@ -82,6 +82,38 @@ TEST_F(MemberTest, RefusesToLetInWhoCannotBe) {
   EXPECT_TRUE(bench_.node().orders().empty());
 }
 
+TEST_F(MemberTest, WhoWantsToWaitIsKnownAndNotLetIn) {
+  const NodeId stranger = Bench::Peer(4);
+  bench_.PeerUp(stranger);
+  bench_.Receive(stranger, wire::JoinRequest{.member = MemberOf(4), .replaces = {}, .waits = true});
+  const auto replies = bench_.Sent<wire::JoinReply>(stranger);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_THAT(replies[0].error->text, HasSubstr("eddyctl cluster replace NODE n4"));
+  EXPECT_TRUE(bench_.node().orders().empty());
+  ASSERT_EQ(bench_.node().Askers().size(), 1u);
+  EXPECT_EQ(bench_.node().Askers()[0], MemberOf(4));
+  // Its next life takes the place of this one.
+  const NodeId again = Bench::Peer(9);
+  bench_.PeerUp(again);
+  ring::Member member = MemberOf(4);
+  member.id = again;
+  bench_.Receive(again, wire::JoinRequest{.member = member, .replaces = {}, .waits = true});
+  ASSERT_EQ(bench_.node().Askers().size(), 1u);
+  EXPECT_EQ(bench_.node().Askers()[0].id, again);
+}
+
+TEST_F(MemberTest, WhoCannotBeLetInForItsNameIsKnownToo) {
+  const NodeId stranger = Bench::Peer(4);
+  bench_.PeerUp(stranger);
+  ring::Member namesake = MemberOf(4);
+  namesake.name = "n2";
+  bench_.Receive(stranger, wire::JoinRequest{.member = namesake, .replaces = {}});
+  ASSERT_EQ(bench_.node().Askers().size(), 1u);
+  const LayoutChange lost{
+      .kind = LayoutChange::Kind::kReplace, .id = Bench::Peer(2), .member = namesake};
+  EXPECT_TRUE(bench_.node().Order({&lost, 1}).has_value());
+}
+
 TEST_F(MemberTest, VotesOnlyWhenItsPromiseIsDurable) {
   const wire::LayoutBallot ballot{
       .op = 5, .version = 2, .ballot = {.round = 1, .proposer = Bench::Peer(2)}, .value = {}};
@@ -182,6 +214,17 @@ TEST_F(StrangerTest, FoundsWithAllWhenEverySeedHasAsked) {
   EXPECT_TRUE(std::ranges::any_of(sent_, [](const Send& send) {
     return send.to == Bench::Peer(3) && std::holds_alternative<wire::LayoutNews>(send.message);
   })) << "they are told at once";
+}
+
+TEST_F(StrangerTest, FoundsWithSeedsThatWaitAndWithoutOthersThatDo) {
+  Make(true);
+  for (const uint64_t k : {2, 3, 4}) {
+    Receive(k, wire::JoinRequest{.member = MemberOf(k), .replaces = {}, .waits = true});
+  }
+  Tick(std::chrono::milliseconds(5));
+  ASSERT_NE(node_->layouts(), nullptr);
+  EXPECT_EQ(node_->layouts()->newest().members().size(), 3u);
+  EXPECT_EQ(node_->layouts()->newest().Find(Bench::Peer(4)), nullptr);
 }
 
 TEST_F(StrangerTest, FoundsAloneWhenNobodyComes) {

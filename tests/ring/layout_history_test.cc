@@ -36,7 +36,8 @@ Layout First(uint64_t members, uint64_t salt = 0) {
 Layout After(const Layout& layout, const LayoutChange& change) {
   return PlanLayout({.members = *MembersAfter(layout, {&change, 1}),
                      .partition_bits = layout.partition_bits(),
-                     .previous = &layout})
+                     .previous = &layout,
+                     .successions = SuccessionsOf({&change, 1})})
       ->layout;
 }
 LayoutChange Join(uint64_t k) { return {.kind = LayoutChange::Kind::kJoin, .member = MemberOf(k)}; }
@@ -193,6 +194,46 @@ TEST(LayoutChange, AReplacedMemberLeavesItsWeightAndZone) {
   EXPECT_EQ(after.Find(NodeId{1, 2}), nullptr);
   EXPECT_EQ(after.Find(NodeId{1, 9})->weight, 250u);
   EXPECT_EQ(after.Find(NodeId{1, 9})->zone, "z2");
+}
+
+TEST(LayoutChange, WhoIsTakenOverFromHandsOverFirst) {
+  Layout layout = First(3);
+  LayoutChange heavy{.kind = LayoutChange::Kind::kWeight, .id = NodeId{1, 2}, .member = {}};
+  heavy.member.weight = 250;
+  layout = After(layout, heavy);
+  const LayoutChange take{
+      .kind = LayoutChange::Kind::kTakeOver, .id = NodeId{1, 2}, .member = MemberOf(9)};
+  EXPECT_FALSE(IsDone(layout, take));
+  EXPECT_EQ(Describe(layout, take), "n9 takes over from n2");
+  const Layout after = After(layout, take);
+  EXPECT_TRUE(IsDone(after, take));
+  ASSERT_NE(after.Find(NodeId{1, 2}), nullptr) << "a member until it has handed over";
+  EXPECT_TRUE(after.Find(NodeId{1, 2})->leaving);
+  EXPECT_EQ(after.Find(NodeId{1, 9})->weight, 250u);
+  EXPECT_TRUE(IsDone(After(after, Remove(2)), take));
+}
+
+TEST(LayoutChange, RefusesWhoCannotTakeOver) {
+  const Layout layout = First(3);
+  const auto refusal = [](const Layout& of, LayoutChange::Kind kind, uint64_t from, Member by) {
+    const LayoutChange change{.kind = kind, .id = NodeId{1, from}, .member = std::move(by)};
+    const auto members = MembersAfter(of, {&change, 1});
+    return members ? std::string() : members.error().text;
+  };
+  using enum LayoutChange::Kind;
+  for (const auto kind : {kTakeOver, kReplace}) {
+    EXPECT_THAT(refusal(layout, kind, 2, MemberOf(3)), HasSubstr("n3 is a member already"));
+    EXPECT_THAT(refusal(layout, kind, 2, MemberOf(2)), HasSubstr("n2 is a member already"));
+    EXPECT_THAT(refusal(layout, kind, 7, MemberOf(9)), HasSubstr("is no member"));
+  }
+  Member namesake = MemberOf(9);
+  namesake.name = "n2";
+  EXPECT_THAT(refusal(layout, kTakeOver, 2, namesake), HasSubstr("--force"));
+  EXPECT_EQ(refusal(layout, kReplace, 2, namesake), "");
+  const LayoutChange leave{.kind = kLeave, .id = NodeId{1, 2}, .member = {}};
+  const Layout leaving = After(layout, leave);
+  EXPECT_THAT(refusal(leaving, kTakeOver, 2, MemberOf(9)), HasSubstr("leaving already"));
+  EXPECT_EQ(refusal(leaving, kReplace, 2, MemberOf(9)), "");
 }
 
 TEST(LayoutChange, WhoLeavesHoldsNothingAndIsAMemberStill) {

@@ -48,7 +48,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{PlantedBug::kSyncedAtOnce, 200}, Planted{PlantedBug::kLayoutsForgotten, 210},
         Planted{PlantedBug::kHandoverKeeps, 65}, Planted{PlantedBug::kHandoverUnheard, 15},
         Planted{PlantedBug::kGossipMute, 5}, Planted{PlantedBug::kReapUnasked, 1600},
-        Planted{PlantedBug::kReapNever, 20}, Planted{PlantedBug::kSiblingsUncapped, 30}),
+        Planted{PlantedBug::kReapNever, 20}, Planted{PlantedBug::kSiblingsUncapped, 30},
+        Planted{PlantedBug::kJoinUnasked, 120}, Planted{PlantedBug::kTakenAtOnce, 600}),
     [](const auto& planted) {
       std::string name(kPlantedBugNames[static_cast<size_t>(planted.param.bug)]);
       std::erase(name, '-');
@@ -57,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(PlantedBugs, NoneIsLeftOut) {
   // The list above has every bug that there is.
-  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 33u);
+  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 35u);
 }
 
 }  // namespace

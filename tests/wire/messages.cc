@@ -247,7 +247,7 @@ PeerMessage MakePeerMessage(Random* random, size_t index) {
                             static_cast<uint16_t>(random->Below(1024)),
                             MakeBytes(random, 0, 500)};
     case 12: {
-      JoinRequest request{op, {}, MakeText(random)};
+      JoinRequest request{op, {}, MakeText(random), random->Chance(1, 2)};
       request.member.id = random->NextId<NodeId>();
       request.member.name = MakeText(random);
       request.member.zone = MakeText(random);
