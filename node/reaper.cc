@@ -128,11 +128,9 @@ void Reaper::Relay() {
   outdated_ = scanning_;
 }
 
-bool Reaper::MayBegin(const OpContext& context, const Topology& topology,
-                      std::optional<uint64_t> epoch) const {
-  return epoch && std::ranges::all_of(topology.others(), [&](PeerIndex other) {
-           return context.peers.Reachable(other);
-         });
+bool Reaper::AllAreHere(const OpContext& context, const Topology& topology) {
+  return std::ranges::all_of(topology.others(),
+                             [&](PeerIndex other) { return context.peers.Reachable(other); });
 }
 
 std::optional<storage::StoreVerb> Reaper::NextScan(OpContext& context, const Topology& topology) {
@@ -154,6 +152,7 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
   scanning_ = false;
   size_t used = 0;
   if (std::exchange(outdated_, false)) return context.budget.Return(kPageBytes, used);
+  const bool all_are_here = AllAreHere(context, topology);
   for (storage::ScannedRow& row : result.rows) {
     used += row.key.size() + row.bytes;
     const auto key = storage::DecodeKey(row.key);
@@ -176,7 +175,7 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
     if (noting_.size() < kNotedMax) noting_.push_back({note, seen ? known->passes + 1 : 1});
     // A pass begins `after_` behind the one before.
     const auto ages = (age + after_ - Duration(1)) / after_;
-    if (!seen || std::cmp_less(known->passes, before + ages)) continue;
+    if (!all_are_here || !seen || std::cmp_less(known->passes, before + ages)) continue;
     found_.push_back({std::move(row.key), row.digest, row.bytes, std::move(owners)});
   }
   context.budget.Return(kPageBytes, std::min(used, kPageBytes));
@@ -241,7 +240,7 @@ void Reaper::BeginRound(OpContext& context, const Topology& topology, Step step)
 std::optional<Reaper::Begun> Reaper::Tick(OpContext& context, const Topology& topology,
                                           std::optional<uint64_t> epoch) {
   if (step_ == Step::kReading) return std::nullopt;
-  if (!MayBegin(context, topology, epoch)) {
+  if (!epoch || !AllAreHere(context, topology)) {
     GiveUp();
     return std::nullopt;
   }

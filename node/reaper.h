@@ -143,8 +143,8 @@ class Reaper {
     uint32_t passes = 0;  // in a row
   };
 
-  bool MayBegin(const OpContext& context, const Topology& topology,
-                std::optional<uint64_t> epoch) const;
+  // Every other member can be reached: without one of them nothing comes of it.
+  static bool AllAreHere(const OpContext& context, const Topology& topology);
   void BeginRound(OpContext& context, const Topology& topology, Step step);
   void Remove(OpContext& context);
   void GiveUp();

@@ -44,7 +44,8 @@ AdminAnswer ShowCluster(node::Node* node, Now now, const nlohmann::ordered_json&
 // the lists' length, 3 if it is missing.
 AdminAnswer ShowRing(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // `changes`: objects with kind (join, leave, remove, replace, replace_lost, weight, zone), node (a
-// name), and by (the name of what replaces it), weight or zone. What they would make of the cluster; and the order to make it so.
+// name), and by (the name of what replaces it), weight or zone. What they would make of the
+// cluster; and the order to make it so.
 AdminAnswer PlanCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // Removals alone, without a vote.
 AdminAnswer ForceCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);

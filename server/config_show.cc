@@ -57,6 +57,7 @@ constexpr std::array kAbout = std::to_array<About>({
     {"background", "anti_entropy_seconds", "How often owners compare each partition; 0: never."},
     {"background", "tree_age_hours", "How old a hash tree becomes; 0: any age."},
     {"background", "reap_minutes", "How long the deleted is remembered at least; 0: for ever."},
+    {"background", "hint_bytes_max", "How much is kept for each node that cannot be reached."},
     {kBucket, "n", "Replicas of a key. The same on all nodes: it says who owns a key."},
     {kBucket, "r", "Replicas that must answer a read; a majority if missing."},
     {kBucket, "w", "Replicas that must store a write; a majority if missing."},
@@ -66,6 +67,8 @@ constexpr std::array kAbout = std::to_array<About>({
     {kBucket, "conflict", "Concurrent writes all show, or the last writer wins."},
     {kBucket, "ttl_ms", "How long values live; 0: for ever."},
     {kBucket, "durability", "What acknowledged means; the node's if missing."},
+    {kBucket, "reap_minutes", "As for the node, where it is longer for this bucket."},
+    {kBucket, "siblings_max", "Siblings of a key beyond which a blind write is refused."},
 });
 
 std::string Variable(std::string_view section, std::string_view key) {

@@ -2,6 +2,7 @@
 // the other members are played by the test, message by message.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -142,6 +143,13 @@ class Bench {
   // From now on the store answers every verb with this error.
   void FailStore(Error error) { fail_store_ = std::unexpected(std::move(error)); }
 
+  // Whether Sent would give any.
+  template <class T>
+  bool HasSent(NodeId to) const {
+    return std::ranges::any_of(sent_, [&](const Send& send) {
+      return send.to == to && std::holds_alternative<T>(send.message);
+    });
+  }
   // Messages of type T sent to `to` since the last call for them.
   template <class T>
   std::vector<T> Sent(NodeId to) {

@@ -114,7 +114,7 @@ class ReaperTest : public ::testing::Test {
   // Adds a value that expires in a second.
   void PutExpiring(lattice::Record* record) {
     record->Put({},
-                {.dot = {ActorId{9, 5}, 8},
+                {.dot = {ActorId{9, 6}, 8},
                  .timestamp = {1},
                  .expires_at = bench_.now().wall + seconds(1),
                  .value = "v"},
@@ -198,6 +198,30 @@ TEST_F(ReaperTest, AMemberThatIsAwayHoldsItBack) {
   Pass(3 * kAfter);
   EXPECT_THAT(Asked(2), IsEmpty());
   ExpectKept();
+}
+
+TEST_F(ReaperTest, AYearAwayIsNoLongerThanAMinute) {
+  bench_.PeerDown(Bench::Peer(3));
+  for (int day = 0; day < 365; ++day) {
+    bench_.Advance(std::chrono::hours(24));
+    bench_.Sync();
+  }
+  EXPECT_THAT(Asked(2), IsEmpty());
+  ExpectKept();
+  bench_.Sent<wire::WriteRequest>(Bench::Peer(2));
+  bench_.PeerUp(Bench::Peer(3));
+  for (Duration passed{}; !bench_.HasSent<wire::WriteRequest>(Bench::Peer(2));
+       passed += seconds(1)) {
+    ASSERT_LT(passed, 3 * kAfter);
+    Pass(seconds(1));
+  }
+  Level();  // with the one that was away, too
+  Answer(false);
+  Answer(true);
+  EXPECT_EQ(Reaped(2), 1u);
+  EXPECT_EQ(Reaped(3), 1u);
+  bench_.Sync();
+  EXPECT_TRUE(bench_.Stored(key_).empty());
 }
 
 TEST_F(ReaperTest, AMemberThatGoesMeanwhileHoldsItBack) {

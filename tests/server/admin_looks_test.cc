@@ -93,8 +93,10 @@ TEST_F(AdminLooksTest, ShowsWhatIsHeldOfAKeyAndWhatIsKeptForOthers) {
 
 TEST_F(AdminLooksTest, ARowThatRottedIsShownAsThat) {
   const std::string place = KeyOf("b", "k");
-  ASSERT_TRUE(engine_.Write({{storage::Space::kData, place, "rot"}}, storage::Logging::kLogged)
-                  .has_value());
+  ASSERT_TRUE(
+      engine_
+          .Write({{storage::Space::kData, place, std::string(40, 'r')}}, storage::Logging::kLogged)
+          .has_value());
   const json shown =
       Ask("key.show", {{"bucket_base64", Base64Of("b")}, {"key_base64", Base64Of("k")}});
   EXPECT_THAT(shown["record"]["error"].get<std::string>(), HasSubstr("checksum"));

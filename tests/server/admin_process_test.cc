@@ -99,7 +99,7 @@ TEST_F(AdminProcessTest, RefusesWhatItDoesNotTakeAndChangesNothing) {
   EXPECT_THAT(Refusal("log.level", R"({"levl":"debug"})").text, HasSubstr("known are level"));
   EXPECT_THAT(Refusal("process.show", R"({"a":1})").text, HasSubstr("takes no arguments"));
   EXPECT_THAT(Refusal("config.show", "[]").text, HasSubstr("JSON object"));
-  EXPECT_THAT(Refusal("config.set").text, HasSubstr("config.show"));
+  EXPECT_FALSE(IsProcessCall("config.set"));
   levels_ = nullptr;
   EXPECT_EQ(Refusal("log.level").code, Code::kUnsupported);
   EXPECT_EQ(lines_.least(), LogLevel::kInfo);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/storage/engine_promises.h"
+#include "tests/storage/scan_promises.h"
 
 namespace eddy::storage {
 namespace {

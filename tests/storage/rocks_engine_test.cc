@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "storage/rocks_options.h"
 #include "tests/storage/engine_promises.h"
+#include "tests/storage/scan_promises.h"
 #include "tests/storage/temp_dir.h"
 
 namespace eddy::storage {
