@@ -220,7 +220,9 @@ ExitCode Show(const GlobalOptions& global, const ExplainOptions& options) {
     copies.push_back(CopyOf(node));
     compares = compares || node.compares;
   }
-  const KeyVerdict verdict = JudgeKey(copies, HintsOf(nodes), compares);
+  const KeyVerdict verdict = JudgeKey(copies, HintsOf(nodes), compares,
+                                      fmt::format("eddyctl repair --key {} --bucket {} --wait",
+                                                  Quoted(options.key), Quoted(options.bucket)));
   const auto proven = ProvenMsAgo(nodes, owners);
 
   if (output.json()) {

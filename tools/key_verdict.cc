@@ -22,11 +22,12 @@ std::string_view Hold(size_t count) { return count == 1 ? "holds" : "hold"; }
 }  // namespace
 
 KeyVerdict JudgeKey(const std::vector<OwnersCopy>& owners, const std::vector<KeptHint>& hints,
-                    bool compares) {
+                    bool compares, const std::string& repair) {
   KeyVerdict verdict;
   std::map<std::string, std::vector<std::string>> by_digest;
   std::vector<std::string> without;
   bool all_known = true;
+  bool rotten = false;
   for (const OwnersCopy& owner : owners) {
     if (!owner.silence.empty()) {
       all_known = false;
@@ -34,6 +35,7 @@ KeyVerdict JudgeKey(const std::vector<OwnersCopy>& owners, const std::vector<Kep
           "{} does not answer ({}), so what it holds is not known.", owner.node, owner.silence));
     } else if (!owner.rot.empty()) {
       all_known = false;
+      rotten = true;
       verdict.sentences.push_back(fmt::format(
           "{} holds a row that cannot be trusted ({}): another owner's record takes its "
           "place.",
@@ -67,12 +69,14 @@ KeyVerdict JudgeKey(const std::vector<OwnersCopy>& owners, const std::vector<Kep
                : fmt::format("{} keeps a hint for {} and brings it{}.", hint.holder, hint.owner,
                              away ? " when that is back" : ""));
   }
-  if (differ || !all_known) {
+  if (differ || rotten) {
     verdict.sentences.push_back(
-        compares ? "The next read of the key levels the owners that answer, and so does the next "
-                   "comparison of its partition; 'eddyctl repair --key KEY --wait' does it now."
-                 : "The next read of the key levels the owners that answer. Nothing else does: "
-                   "anti-entropy is off (anti_entropy_seconds).");
+        compares
+            ? fmt::format("The next read of the key levels the owners that answer, and so does "
+                          "the next comparison of its partition; '{}' does it now.",
+                          repair)
+            : "The next read of the key levels the owners that answer. Nothing else does: "
+              "anti-entropy is off (anti_entropy_seconds).");
   }
   verdict.converged = all_known && !differ && hints.empty();
   if (verdict.converged) {

@@ -29,8 +29,9 @@ struct KeyVerdict {
   std::vector<std::string> sentences;
 };
 
-// `compares`: whether owners compare their records by themselves.
+// `compares`: whether owners compare their records by themselves. `repair`: the command that makes
+// them do it at once.
 KeyVerdict JudgeKey(const std::vector<OwnersCopy>& owners, const std::vector<KeptHint>& hints,
-                    bool compares);
+                    bool compares, const std::string& repair);
 
 }  // namespace eddy::tools
