@@ -16,6 +16,7 @@
 #include "tools/chaos_report.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
+#include "tools/neighbour.h"
 
 namespace eddy::tools {
 
@@ -34,13 +35,6 @@ struct ChaosFlags {
   std::string directory;
   bool keep = false;
 };
-
-// The eddyd that was built with this eddyctl.
-std::string NeighbourEddyd() {
-  std::error_code failed;
-  const fs::path self = fs::read_symlink("/proc/self/exe", failed);
-  return failed ? "eddyd" : (self.parent_path() / "eddyd").string();
-}
 
 Result<std::string> MakeDirectory() {
   std::error_code failed;

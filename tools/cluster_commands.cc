@@ -7,8 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "client/routing.h"
+#include "tools/admin_json.h"
 #include "tools/command.h"
 #include "tools/health.h"
+#include "tools/paint.h"
+#include "tools/safety.h"
 #include "tools/session.h"
 #include "tools/table.h"
 #include "tools/text.h"
@@ -24,24 +27,46 @@ struct ClusterView {
   wire::NodeStatus first;
   ring::Layout layout;
   std::vector<NodeView> members;
+  std::vector<HintsAt> hints;
 };
+
+// Of those members that can say so.
+std::vector<HintsAt> AskHints(const GlobalOptions& global, const std::vector<NodeView>& members) {
+  std::vector<client::Address> addresses;
+  std::vector<std::string> names;
+  for (const NodeView& view : members) {
+    if (!view.status) continue;
+    addresses.push_back(AddressOf(view.member));
+    names.push_back(view.member.name);
+  }
+  std::vector<HintsAt> hints;
+  const auto answers = AskEachJson(global, addresses, "process.show", Json::object());
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i]) continue;
+    HintsAt at{.node = names[i], .owners = {}};
+    for (const Json& owner : answers[i]->value("hints_for", Json::array())) {
+      if (owner.is_string()) at.owners.push_back(owner.get<std::string>());
+    }
+    hints.push_back(std::move(at));
+  }
+  return hints;
+}
 
 Result<ClusterView> Look(const GlobalOptions& global) {
   auto first = AskStatus(global);
   if (!first) return std::unexpected(first.error());
   auto layout = client::LayoutOf(*first);
   if (!layout) return std::unexpected(layout.error());
-  std::vector<wire::MemberStatus> members = CurrentMembers(*first);
-  std::ranges::sort(members, {}, &wire::MemberStatus::name);
+  std::vector<wire::MemberStatus> members = MembersByName(*first);
   std::vector<client::Address> addresses;
-  for (const wire::MemberStatus& member : members) {
-    addresses.push_back({.host = member.doors.host, .port = member.doors.native});
-  }
+  for (const wire::MemberStatus& member : members) addresses.push_back(AddressOf(member));
   std::vector<Result<wire::NodeStatus>> answers = AskStatusOfAll(global, addresses);
-  ClusterView view{.first = std::move(*first), .layout = std::move(*layout), .members = {}};
+  ClusterView view{
+      .first = std::move(*first), .layout = std::move(*layout), .members = {}, .hints = {}};
   for (size_t i = 0; i < members.size(); i++) {
     view.members.push_back({std::move(members[i]), std::move(answers[i])});
   }
+  view.hints = AskHints(global, view.members);
   return view;
 }
 
@@ -98,7 +123,26 @@ Json NodeObject(const NodeView& view) {
   return object;
 }
 
-Json ClusterObject(const ClusterView& view, const Health& health) {
+Json ToleranceObject(const Tolerance& tolerance) {
+  return {{"nodes", tolerance.nodes}, {"zones", tolerance.zones}};
+}
+
+Json SafetyObject(const ClusterView& view, const Safety& safety) {
+  Json hints = Json::array();
+  for (const HintsAt& at : view.hints) {
+    if (!at.owners.empty()) hints.push_back({{"at", at.node}, {"for", at.owners}});
+  }
+  return {
+      {"serving", ToleranceObject(safety.serving)},
+      {"nothing_lost", ToleranceObject(safety.kept)},
+      {"nothing_proven_lost", ToleranceObject(safety.kept_proven)},
+      {"zones", safety.zones},
+      {"equal_seconds_ago", safety.equal_seconds_ago ? Json(*safety.equal_seconds_ago) : Json()},
+      {"unproven", safety.unproven},
+      {"hints", std::move(hints)}};
+}
+
+Json ClusterObject(const ClusterView& view, const Health& health, const Safety& safety) {
   Json nodes = Json::array();
   for (const NodeView& member : view.members) nodes.push_back(NodeObject(member));
   return {{"cluster", view.first.cluster},
@@ -106,6 +150,7 @@ Json ClusterObject(const ClusterView& view, const Health& health) {
           {"headline", health.headline},
           {"advice", health.advice},
           {"failures_tolerated", health.failures_tolerated},
+          {"safety", SafetyObject(view, safety)},
           {"partitions", view.layout.partition_count()},
           {"partitions_impaired", health.partitions_impaired},
           {"layout_version", view.layout.version()},
@@ -113,9 +158,20 @@ Json ClusterObject(const ClusterView& view, const Health& health) {
           {"nodes", std::move(nodes)}};
 }
 
-void ShowCluster(const Output& output, const ClusterView& view, const Health& health) {
-  output.Line(health.headline);
+Paint PaintOf(Verdict verdict) {
+  if (verdict == Verdict::kSafe) return Paint::kGood;
+  return verdict == Verdict::kDegraded ? Paint::kWarning : Paint::kBad;
+}
+
+void ShowCluster(const Output& output, const ClusterView& view, const Health& health,
+                 const Safety& safety) {
+  output.Line(Painted(output, PaintOf(health.verdict), health.headline));
   for (const std::string& advice : health.advice) output.Line("  " + advice);
+  output.Line("");
+  output.Line("serving  " + SayServing(safety));
+  output.Line("kept     " + SayKept(safety));
+  output.Line("proven   " + SayProven(safety));
+  output.Line("hints    " + SayHints(view.hints));
   output.Line("");
   output.Line(fmt::format("cluster {}, layout {}, {} partitions{}", view.first.cluster,
                           view.layout.version(), view.layout.partition_count(),
@@ -147,12 +203,13 @@ ExitCode Status(const GlobalOptions& global) {
   const auto view = Look(global);
   if (!view) return output.Fail(view.error());
   const Health health = Judge(view->layout, view->members);
+  const Safety safety = JudgeSafety(view->layout, view->members);
   if (output.json()) {
-    output.Json(ClusterObject(*view, health));
+    output.Json(ClusterObject(*view, health, safety));
   } else if (output.quiet()) {
     output.Line(health.headline);
   } else {
-    ShowCluster(output, *view, health);
+    ShowCluster(output, *view, health, safety);
   }
   return std::ranges::all_of(view->members, &NodeView::ready) ? ExitCode::kOk
                                                               : ExitCode::kUnhealthy;

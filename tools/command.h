@@ -54,6 +54,9 @@ void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);
 void AddBenchCommand(CLI::App* app, Commands* commands);
 void AddChaosCommand(CLI::App* app, Commands* commands);
+void AddConfigCommands(CLI::App* app, Commands* commands);  // config .., log-level
+void AddDoctorCommand(CLI::App* app, Commands* commands);
+void AddTopCommand(CLI::App* app, Commands* commands);
 void AddFaultCommands(CLI::App* app, Commands* commands);  // faults set, faults show
 
 }  // namespace eddy::tools

@@ -160,6 +160,9 @@ ExitCode Main(int argc, char** argv) {
   AddClusterCommands(&app, &commands);
   AddRingCommand(&app, &commands);
   AddMemberCommands(&app, &commands);
+  AddDoctorCommand(&app, &commands);
+  AddTopCommand(&app, &commands);
+  AddConfigCommands(&app, &commands);
   AddRepairCommands(&app, &commands);
   AddHintCommands(&app, &commands);
   AddExplainCommand(&app, &commands);

@@ -1,0 +1,147 @@
+"""What an operator asks of a running cluster: is it safe, what is wrong, how is it set, what does it do now."""
+
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+import harness
+from harness import EDDYCTL, OK, UNHEALTHY, USAGE, Cluster
+
+
+class OperatorTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(3, start=False)
+        cls.config = os.path.join(cls.cluster.folder, "all.toml")
+        with open(cls.config, "w", encoding="utf-8") as file:
+            file.write("[background]\nanti_entropy_seconds = 1\n")
+        cls.cluster.flags = ("--config", cls.config)
+        cls.cluster.start()
+        cls.n1, cls.n2, cls.n3 = cls.cluster.nodes
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.close()
+
+    def ask(self, *words, code=OK, node=None):
+        ended = (node or self.n1).ctl(*words)
+        self.assertEqual(ended.returncode, code, ended)
+        return ended.stdout.decode()
+
+    def ask_json(self, *words, code=OK):
+        return json.loads(self.ask(*words, "--json", code=code))
+
+    def refusal(self, *words, code=USAGE):
+        ended = self.n1.ctl(*words)
+        self.assertEqual((ended.returncode, ended.stdout), (code, b""), ended)
+        return ended.stderr.decode()
+
+    def test_status_says_first_whether_one_is_safe(self):
+        harness.wait_until(lambda: not self.ask_json("status")["safety"]["unproven"], "all to be found equal")
+        lines = self.ask("status").splitlines()
+        self.assertIn("SAFE: all 3 nodes are ready", lines[0])
+        self.assertTrue(lines[2].startswith("serving  any 1 node, or any 1 zone of 3 may fail"), lines)
+        self.assertTrue(lines[3].startswith("kept     any 1 node, or any 1 zone of 3 may be lost for ever"), lines)
+        self.assertIn("any 2 nodes, or any 2 zones of 3 of what is proven", lines[3])
+        self.assertTrue(lines[4].startswith("proven   every partition was equal"), lines)
+        self.assertEqual(lines[5], "hints    none")
+        self.assertNotIn("\033", "".join(lines))
+
+        self.n3.kill()
+        try:
+            for k in range(30):
+                self.assertEqual(self.n1.put("safe%d" % k, "v"), OK)
+            status = harness.wait_until(
+                lambda: (lambda said: said if said["safety"]["hints"] else None)(
+                    self.ask_json("status", code=UNHEALTHY)), "hints for n3")
+            self.assertEqual(status["safety"]["serving"], {"nodes": 0, "zones": 0})
+            self.assertEqual(status["safety"]["nothing_proven_lost"], {"nodes": 1, "zones": 1})
+            self.assertEqual({name for at in status["safety"]["hints"] for name in at["for"]}, {"n3"})
+            self.assertIn("hints    for n3 at ", self.ask("status", code=UNHEALTHY))
+            doctor = self.ask("doctor", code=UNHEALTHY)
+            self.assertRegex(doctor, "problem +nodes +n3: .*refused")
+            self.assertIn("--replace n3", doctor)
+        finally:
+            self.n3.restart()
+        harness.wait_until(lambda: "hints    none" in self.ask("status"), "the hints to leave")
+
+    def test_doctor_finds_what_is_set_apart_and_each_finding_says_what_to_do(self):
+        harness.wait_until(lambda: self.ask_json("doctor")["warnings"] == 0, "a clean bill")
+        found = self.ask_json("doctor")
+        self.assertEqual({finding["subject"] for finding in found["findings"]},
+                         {"nodes", "network", "replicas", "layout", "clocks", "disk", "files", "versions",
+                          "configuration"})
+        other = os.path.join(self.cluster.folder, "other.toml")
+        with open(other, "w", encoding="utf-8") as file:
+            file.write("[background]\nanti_entropy_seconds = 1\n[bucket_defaults]\nn = 5\n")
+        self.n3.stop()
+        self.cluster.flags = ("--config", other)
+        try:
+            self.n3.restart()
+            doctor = self.ask("doctor", code=UNHEALTHY)
+            self.assertIn("bucket_defaults.n is 3 on n1, n2, 5 on n3", doctor)
+        finally:
+            self.cluster.flags = ("--config", self.config)
+            self.n3.stop()
+            self.n3.restart()
+
+    def test_config_shows_checks_and_describes(self):
+        effective = self.ask("config", "effective", "--changed")
+        self.assertRegex(effective, r"background\.anti_entropy_seconds +all +1 +60")
+        self.assertRegex(effective, r'node\.zone +n2 +"z2"')
+        by_name = {node["name"]: node["settings"] for node in self.ask_json("config", "effective")["nodes"]}
+        self.assertEqual(by_name["n3"]["storage.memory_limit"], "256MiB")
+        self.assertEqual(by_name["n1"]["bucket.redis.conflict"], "lww")
+        self.assertIn("did you mean storage.memory_limit", self.refusal("config", "effective", "storage.memory_limt"))
+
+        described = self.ask_json("config", "describe")["settings"]
+        self.assertGreater(len(described), 40)
+        # Each is named where settings are documented.
+        with open(os.path.join(os.environ.get("EDDY_ROOT", "."), "docs/OPERATIONS.md"), encoding="utf-8") as page:
+            text = page.read()
+        self.assertEqual([each["key"] for each in described if "`%s`" % each["key"] not in text], [])
+        self.assertIn("EDDY_STORAGE_MEMORY_LIMIT", self.ask("config", "describe", "memory_limit"))
+        self.assertIn("did you mean doors.native", self.refusal("config", "describe", "doors.natve"))
+
+        self.assertIn("is good", self.ask("config", "check", self.config))
+        bad = os.path.join(self.cluster.folder, "bad.toml")
+        with open(bad, "w", encoding="utf-8") as file:
+            file.write('[doors]\nnative = "7400"\n')
+        self.assertIn("bad.toml:2:10: native: expected an integer", self.refusal("config", "check", bad))
+        self.assertIn("cannot read", self.refusal("config", "check", "/no/such/file"))
+        self.assertIn("config describe", self.refusal("config"))
+
+    def test_the_level_of_the_log_changes_while_nodes_run(self):
+        before = self.ask_json("log-level", "--all")["nodes"]
+        self.assertEqual([node["level"] for node in before], ["info"] * 3)
+        self.assertIn("n1  debug, was info", self.ask("log-level", "debug"))
+        self.assertEqual([node["level"] for node in self.ask_json("log-level", "--all")["nodes"]],
+                         ["debug", "info", "info"])
+        self.assertIn("shows debug and above", self.n1.log())
+        self.ask("log-level", "info", "--all")
+        self.assertIn("not in", self.refusal("log-level", "loud"))
+
+    def test_top_shows_rates_until_it_has_shown_enough_or_is_told_to_end(self):
+        with subprocess.Popen([EDDYCTL, "top", "--node", self.n1.address, "--json", "--interval", "100ms"],
+                              stdout=subprocess.PIPE) as top:
+            try:
+                json.loads(top.stdout.readline())
+                for k in range(20):
+                    self.n1.put("top%d" % k, "v")
+                for line in top.stdout:
+                    if any(node["per_second"]["puts"] for node in json.loads(line)["nodes"]):
+                        break
+                top.send_signal(signal.SIGINT)
+                self.assertEqual(top.wait(harness.END_SECONDS), 130)
+            finally:
+                top.kill()
+        shown = self.ask("top", "--count", "2", "--interval", "100ms")
+        self.assertEqual(shown.count("\nnode "), 2)
+        for words in (("--interval", "1ms"), ("--interval", "soon"), ("--count", "0")):
+            self.refusal("top", *words)
+
+
+if __name__ == "__main__":
+    unittest.main()
