@@ -42,7 +42,7 @@ void AntiEntropy::Relay(MonotonicTime now, const Topology& topology, const Peers
         task.source = std::ranges::find(sources, peer) != sources.end();
         task.begins = task.source || peers.IdOf(kSelf) < peers.IdOf(peer);
         fills_ += task.source ? 1 : 0;
-        if (task.source) task.due = now;
+        if (task.source || !IsMended(task)) task.due = now;
         tasks_.push_back(task);
       }
     }
@@ -51,7 +51,8 @@ void AntiEntropy::Relay(MonotonicTime now, const Topology& topology, const Peers
   std::ranges::sort(tasks_, {}, NameOf);
   for (size_t index = 0; index < tasks_.size(); ++index) {
     const Task& task = tasks_[index];
-    if (task.source || (task.begins && enabled())) queue_.emplace(task.due, index);
+    const bool goes_on = task.source || !IsMended(task) || (task.begins && enabled());
+    if (goes_on) queue_.emplace(task.due, index);
   }
 }
 
@@ -67,6 +68,32 @@ void AntiEntropy::BeginFill(MonotonicTime now) {
       Postpone(index, now);
     }
   }
+}
+
+void AntiEntropy::Mend(MonotonicTime now, uint32_t partition) {
+  mending_[partition] = now;
+  for (size_t index = 0; index < tasks_.size(); ++index) {
+    Task& task = tasks_[index];
+    if (task.partition != partition) continue;
+    task.misses = 0;
+    if (task.under_way) {
+      task.again = true;
+    } else {
+      Postpone(index, now);
+    }
+  }
+}
+
+AntiEntropy::Mended AntiEntropy::IsMended(uint32_t partition) const {
+  // Of what is not this node's any more, nobody asks it.
+  const bool owned = std::ranges::binary_search(partitions_, partition);
+  Mended mended = owned ? Mended::kNobodyElse : Mended::kLevel;
+  for (const Task& task : tasks_) {
+    if (task.partition != partition) continue;
+    if (!IsMended(task)) return Mended::kNotYet;
+    mended = Mended::kLevel;
+  }
+  return mended;
 }
 
 bool AntiEntropy::Filled() const { return fill_from_ && filled() == fills_; }
@@ -89,9 +116,11 @@ std::optional<size_t> AntiEntropy::Next(OpContext& context) {
     const size_t index = queue_.begin()->second;
     Task& task = tasks_[index];
     if (!context.peers.Reachable(task.peer)) {
-      Postpone(index, now + (task.source || task.asked ? kPause : period_));
-    } else if (!task.source && context.hints.MayHold(context.peers.IdOf(task.peer))) {
-      Postpone(index, now + std::min(kPause, period_));
+      const bool soon = IsNeeded(task) || task.source || task.asked || !enabled();
+      Postpone(index, now + (soon ? kPause : period_));
+    } else if (!task.source && IsMended(task) &&
+               context.hints.MayHold(context.peers.IdOf(task.peer))) {
+      Postpone(index, now + (enabled() ? std::min(kPause, period_) : kPause));
     } else {
       queue_.erase(queue_.begin());
       task.under_way = true;
@@ -108,7 +137,7 @@ void AntiEntropy::Ended(OpContext& context, const SyncExchange& exchange) {
   --under_way_;
   task.under_way = false;
   // Whoever waits to be filled tries on, whether it compares otherwise or not.
-  const Duration period = IsFilled(task) ? period_ : kPause * 8;
+  const Duration period = IsNeeded(task) ? kPause * 8 : period_;
   Duration pause = period;
   switch (*exchange.outcome()) {
     case SyncExchange::Outcome::kEqual:
@@ -138,7 +167,7 @@ void AntiEntropy::Ended(OpContext& context, const SyncExchange& exchange) {
   }
   const bool again = std::exchange(task.again, false);
   if (again) pause = {};
-  if (!again && !enabled() && IsFilled(task)) {
+  if (!again && !IsNeeded(task) && (!enabled() || !task.begins)) {
     task.due = MonotonicTime::max();
     return;
   }
@@ -198,7 +227,7 @@ void AntiEntropy::PeerUp(MonotonicTime now, PeerIndex peer) {
   const MonotonicTime due = now + std::min(period_ / 8, kPause * 8);
   for (size_t index = 0; index < tasks_.size(); ++index) {
     const Task& task = tasks_[index];
-    if (task.peer == peer && task.begins && !task.under_way && task.due > due) {
+    if (task.peer == peer && (task.begins || IsNeeded(task)) && !task.under_way && task.due > due) {
       Postpone(index, due);
     }
   }

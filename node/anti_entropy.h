@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -54,6 +55,14 @@ class AntiEntropy {
   size_t fills() const { return fills_; }
   size_t filled() const;
 
+  // This replica has lost something of the partition: every other owner, whoever begins otherwise,
+  // is compared with from now on, until all that it had has come.
+  void Mend(MonotonicTime now, uint32_t partition);
+  void EndMend(uint32_t partition) { mending_.erase(partition); }
+  enum class Mended : uint8_t { kNotYet, kLevel, kNobodyElse };
+  // Requires Mend before.
+  Mended IsMended(uint32_t partition) const;
+
   // The partitions that this node owns.
   const std::vector<uint32_t>& partitions() const { return partitions_; }
 
@@ -83,6 +92,12 @@ class AntiEntropy {
   bool IsFilled(const Task& task) const {
     return !task.source || (fill_from_ && task.levelled_at && *task.levelled_at >= *fill_from_);
   }
+  bool IsMended(const Task& task) const {
+    const auto from = mending_.find(task.partition);
+    return from == mending_.end() || (task.levelled_at && *task.levelled_at >= from->second);
+  }
+  // What the peer has must come here, whether owners are compared otherwise or not.
+  bool IsNeeded(const Task& task) const { return !IsFilled(task) || !IsMended(task); }
 
   const Duration period_;
   std::vector<uint32_t> partitions_;
@@ -91,6 +106,7 @@ class AntiEntropy {
   size_t under_way_ = 0;
   size_t fills_ = 0;
   std::optional<MonotonicTime> fill_from_;
+  std::map<uint32_t, MonotonicTime> mending_;  // by partition: since when
 };
 
 }  // namespace eddy::node

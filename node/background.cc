@@ -8,14 +8,16 @@
 namespace eddy::node {
 
 Background::Background(const NodeOptions& options, const Topology& topology,
-                       const BucketTable& buckets, uint32_t first_generation)
+                       const BucketTable& buckets, uint32_t first_generation,
+                       const std::vector<storage::TokenRange>& damaged)
     : topology_(topology),
       buckets_(buckets),
       operations_(kOperationsMax, first_generation, kBase),
       anti_entropy_(options.anti_entropy_period),
       trees_(topology.layout().partition_bits(), options.tree_age_max),
       handover_(topology.layout().partition_bits()),
-      reaper_(options.reap_after, topology.layout().partition_bits()) {}
+      reaper_(options.reap_after, options.scrub_period, topology.layout().partition_bits()),
+      mender_(topology.layout().partition_bits(), damaged) {}
 
 void Background::Relay(OpContext& context) {
   const MonotonicTime now = context.now.monotonic;
@@ -46,6 +48,19 @@ void Background::Relay(OpContext& context) {
   trees_.Relay(now, compares ? anti_entropy_.partitions() : std::vector<uint32_t>());
   handover_.Relay(topology_, counts);
   reaper_.Relay();
+  mender_.Relay();
+  for (const uint32_t partition : mender_.Partitions()) BeginMend(now, partition);
+}
+
+void Background::FoundDamage(OpContext& context, const storage::FoundDamage& damage) {
+  if (!mender_.Found(damage)) return;
+  context.counters.Add(Count::kRotFound);
+  BeginMend(context.now.monotonic, mender_.PartitionOf(damage.token));
+}
+
+void Background::BeginMend(MonotonicTime now, uint32_t partition) {
+  anti_entropy_.Mend(now, partition);
+  trees_.Want(now, partition);
 }
 
 WrittenTo Background::NoteWrite(const std::string& key) {
@@ -92,6 +107,8 @@ void Background::Complete(OpContext& context, storage::StoreResult result) {
     const uint32_t partition = tree->request().partition;
     if (result.record && result.hashes.empty()) {
       trees_.Forgotten(context.now.monotonic, partition);
+      // Somebody needs it who does not compare for its own sake.
+      trees_.Want(context.now.monotonic, partition);
     }
     if (tree->OnStore(context, result)) {
       anti_entropy_.FoundEqual(context.now.monotonic, partition, tree->request().n, tree->from());
@@ -115,6 +132,16 @@ void Background::Complete(OpContext& context, storage::StoreResult result) {
     reaper_.OnScanned(context, topology_, buckets_, std::move(result));
   } else if (auto* dead = std::get_if<ReapRow>(operation)) {
     Settle(context, id, *dead, dead->OnStore(context, id, result));
+  } else if (const auto* step = std::get_if<MendStep>(operation)) {
+    const uint32_t partition = step->partition;
+    const bool mended = mender_.Ended(*step, result);
+    operations_.Erase(id);
+    if (mended) {
+      context.counters.Add(Count::kMended);
+      anti_entropy_.EndMend(partition);
+    } else {
+      BeginMend(context.now.monotonic, partition);
+    }
   }
   Run(context);
 }
@@ -314,6 +341,7 @@ void Background::BeginStop() {
   exchanges_.clear();
   removing_ = 0;
   reaper_.Relay();
+  mender_.Relay();
 }
 
 void Background::Run(OpContext& context) {
@@ -321,10 +349,21 @@ void Background::Run(OpContext& context) {
   // What brings a replica up to date comes before what looks for more of it.
   StartHints(context);
   StartRows(context);
+  StartMending(context);
   StartExchanges(context);
   StartTrees(context);
   StartHandover(context);
   StartReaping(context);
+}
+
+void Background::StartMending(OpContext& context) {
+  while (mender_.any() && !operations_.full()) {
+    auto start = mender_.Next(anti_entropy_);
+    if (!start) return;
+    start->verb.id = operations_.NextId();
+    operations_.Insert(start->step);
+    context.effects.verbs.push_back(std::move(start->verb));
+  }
 }
 
 void Background::StartReaping(OpContext& context) {

@@ -11,6 +11,7 @@
 #include "node/anti_entropy.h"
 #include "node/handover.h"
 #include "node/hint_delivery.h"
+#include "node/mender.h"
 #include "node/operation.h"
 #include "node/operation_table.h"
 #include "node/reaper.h"
@@ -24,9 +25,9 @@ namespace eddy::node {
 
 class Background {
  public:
-  // `topology` and `buckets` outlive this.
+  // `topology` and `buckets` outlive this. `damaged`: as the store was opened.
   Background(const NodeOptions& options, const Topology& topology, const BucketTable& buckets,
-             uint32_t first_generation);
+             uint32_t first_generation, const std::vector<storage::TokenRange>& damaged);
 
   // The topology has changed; what is under way by the old one is given up.
   void Relay(OpContext& context);
@@ -41,6 +42,10 @@ class Background {
   // between the two does not see it yet.
   WrittenTo NoteWrite(const std::string& key);
   void NoteWritten(WrittenTo to);
+
+  // The store has met a bad row.
+  void FoundDamage(OpContext& context, const storage::FoundDamage& damage);
+  const Mender& mender() const { return mender_; }
 
   // Whether an operation's id is one of these.
   static bool IsMine(uint64_t op) { return (op & kBase) != 0; }
@@ -82,8 +87,9 @@ class Background {
   const TreeBuild& trees() const { return trees_; }
 
  private:
-  using Operation = std::variant<HintScan, HintRow, TreeStep, SyncExchange, SyncRow, ServedTree,
-                                 ServedSegment, HandoverScan, HandoverRow, ReapScan, ReapRow>;
+  using Operation =
+      std::variant<HintScan, HintRow, TreeStep, SyncExchange, SyncRow, ServedTree, ServedSegment,
+                   HandoverScan, HandoverRow, ReapScan, ReapRow, MendStep>;
 
   static constexpr uint32_t kBase = uint32_t{1} << 31;
   static constexpr size_t kOperationsMax = 4096;
@@ -100,6 +106,8 @@ class Background {
 
   void Settle(OpContext& context, uint64_t id, const ReapRow& row, ReapRow::Progress progress);
 
+  void BeginMend(MonotonicTime now, uint32_t partition);
+  void StartMending(OpContext& context);
   void StartHints(OpContext& context);
   void StartReaping(OpContext& context);
   void StartHandover(OpContext& context);
@@ -116,6 +124,7 @@ class Background {
   TreeBuild trees_;
   Handover handover_;
   Reaper reaper_;
+  Mender mender_;
   size_t removing_ = 0;              // records on their way to being handed over
   std::vector<uint64_t> exchanges_;  // under way, by operation
   bool running_ = false;

@@ -41,7 +41,8 @@ Node::Core::Core(NodeOptions options, BucketTable bucket_table, ring::Member sel
       budget(options.background),
       lease(identity.lease, identity.history),
       buckets(std::move(bucket_table)),
-      background(options, topology, buckets, static_cast<uint32_t>(random.Next())),
+      background(options, topology, buckets, static_cast<uint32_t>(random.Next()),
+                 identity.damaged),
       options_(std::move(options)),
       random_(random),
       operations_(options_.operations_max, static_cast<uint32_t>(random_.Next())),
@@ -116,6 +117,16 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
           op, ForwardOp(op, origin, std::move(request), deadline, placement, placed->quorum.sloppy),
           [&](ForwardOp& forward) { return forward.Begin(context); });
     }
+  }
+  // Another owner has not lost what it would have to join this with, or has room for it.
+  const bool rather_another = background.mender().Holds(token.value) ||
+                              (no_room && std::holds_alternative<wire::PutAction>(request.action));
+  if (rather_another && !origin.forwarder &&
+      std::ranges::any_of(placement.replicas,
+                          [&](PeerIndex peer) { return peer != kSelf && peers.Reachable(peer); })) {
+    return Start(
+        op, ForwardOp(op, origin, std::move(request), deadline, placement, placed->quorum.sloppy),
+        [&](ForwardOp& forward) { return forward.Begin(context); });
   }
   Coordination coordination{
       .op = op,
@@ -405,14 +416,16 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ForwardReply r
 void Node::Core::Complete(Now now, storage::StoreResult result) {
   OpContext context = Context(now);
   if (result.hint_owner) hints.Note(*result.hint_owner);
+  if (result.damage) background.FoundDamage(context, *result.damage);
   bool lost_actor = false;
   if (!result.record) {
     const Code code = result.record.error().code;
     if (code != Code::kBusy && code != Code::kTooLarge) counters.Add(Count::kStoreErrors);
     // A twin wrote under our actor's name.
     lost_actor = code == Code::kConflict;
-    // What the engine could not write or read may be forgotten now; what was refused never was.
-    if (code == Code::kIo || code == Code::kCorruption) {
+    // What the engine could not write or read may be forgotten now; what was refused never was, and
+    // of a row that is bad the store knows itself (storage/store.h).
+    if (code == Code::kIo || (code == Code::kCorruption && !result.damage)) {
       counters.Add(Count::kHistoriesBegun);
       lease.BeginHistory();
     }

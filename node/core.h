@@ -57,6 +57,7 @@ class Node::Core {
   ActorLease lease;
   const BucketTable buckets;
   Background background;
+  bool no_room = false;  // the store refuses puts
 
   size_t operations() const { return operations_.size(); }
   NodeId id() const { return peers.IdOf(kSelf); }

@@ -52,9 +52,11 @@ enum class Count : uint8_t {
   kHandedOver,
   kReaped,
   kCrowdedWrites,
+  kRotFound,
+  kMended,
 };
 
-inline constexpr std::array<std::string_view, 43> kCountNames = {
+inline constexpr std::array<std::string_view, 45> kCountNames = {
     "gets",
     "puts",
     "deletes",
@@ -98,6 +100,8 @@ inline constexpr std::array<std::string_view, 43> kCountNames = {
     "handed_over",
     "tombstones_reaped",
     "crowded_writes",
+    "bad_records_found",
+    "partitions_mended",
 };
 
 class NodeCounters {

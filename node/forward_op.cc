@@ -7,7 +7,9 @@ namespace eddy::node {
 ForwardOp::ForwardOp(uint64_t op, Origin origin, wire::ClientRequest request,
                      MonotonicTime deadline, const Placement& placement, bool sloppy)
     : op_(op), origin_(origin), request_(std::move(request)), deadline_(deadline) {
-  for (const PeerIndex peer : placement.replicas) candidates_.push_back(peer);
+  for (const PeerIndex peer : placement.replicas) {
+    if (peer != kSelf) candidates_.push_back(peer);
+  }
   if (!sloppy) return;
   for (const PeerIndex peer : placement.stand_ins) {
     if (peer != kSelf) candidates_.push_back(peer);

@@ -235,7 +235,7 @@ void GetOp::Ask(OpContext& context, size_t place) {
         .id = coordination_.op,
         .key = coordination_.key,
         .durability = coordination_.durability,
-        .action = storage::ReadVerb{context.HintOwners(coordination_.placement)}});
+        .action = storage::ReadVerb{.hint_owners = context.HintOwners(coordination_.placement)}});
     hedge_at_ = context.now.monotonic + context.options.hedge_max;
     return;
   }

@@ -163,8 +163,13 @@ void Handover::OnScanned(OpContext& context, storage::StoreResult result) {
     return;
   }
   for (storage::ScannedRow& row : result.rows) {
-    // What has rotted is of no use to anybody.
-    if (row.record) page_.push_back(Row{std::move(row.key), *std::move(row.record)});
+    if (row.record) {
+      page_.push_back(Row{std::move(row.key), *std::move(row.record)});
+    } else {
+      // It goes when it is found bad again; or it is sound in memory, and is found so then.
+      context.Check(std::move(row.key));
+      failed_ = true;
+    }
   }
   from_ = std::move(result.next);
   at_end_ = from_.empty();

@@ -40,6 +40,8 @@ void Node::PeerDown(Now now, NodeId peer) {
   if (const auto index = core_->peers.Find(peer)) core_->PeerDown(now, *index);
 }
 
+void Node::NoRoom(bool refused) { core_->no_room = refused; }
+
 void Node::Tick(Now now) { core_->Tick(now); }
 
 void Node::BeginStop(Now now) { core_->BeginStop(now); }
@@ -85,6 +87,8 @@ Result<ring::Plan> Node::PlanOf(std::span<const ring::LayoutChange> changes) con
 std::vector<ring::Member> Node::Askers() const { return core_->membership.Askers(); }
 size_t Node::fills() const { return core_->background.anti_entropy().fills(); }
 size_t Node::filled() const { return core_->background.anti_entropy().filled(); }
+size_t Node::damaged_partitions() const { return core_->background.mender().partitions(); }
+size_t Node::damaged_ranges() const { return core_->background.mender().ranges(); }
 bool Node::handed_over() const { return core_->background.HandedOver(); }
 std::vector<NodeId> Node::HintOwners() const {
   std::vector<NodeId> owners;

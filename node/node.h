@@ -78,6 +78,9 @@ struct NodeOptions {
   // How long a deleted or expired key is seen to be dead before it is forgotten, when all members
   // can be reached (node/reaper.h); zero: never.
   Duration reap_after = std::chrono::hours(1);
+  // How often all that is stored is read, and so checked, at least; zero: only where something else
+  // reads it.
+  Duration scrub_period = std::chrono::days(7);
   // How old a hash tree becomes before it is built anew; zero: any age.
   Duration tree_age_max = std::chrono::days(7);
 };
@@ -116,6 +119,9 @@ class Node {
   // What the transport knows: whether messages to `peer` have a way now.
   void PeerUp(Now now, NodeId peer);
   void PeerDown(Now now, NodeId peer);
+  // Whether the store refuses what needs room (storage/store.h): clients' puts then go to another
+  // owner, which finds a stand-in for this one.
+  void NoRoom(bool refused);
   // Deadlines, hedges, lease renewal.
   void Tick(Now now);
 
@@ -170,6 +176,10 @@ class Node {
   // layout gives it, and how many of them are made.
   size_t fills() const;
   size_t filled() const;
+  // Of how many partitions, and ranges of tokens in them (storage/damage.h), this replica has lost
+  // something that it is being brought back from the others.
+  size_t damaged_partitions() const;
+  size_t damaged_ranges() const;
   // Nothing is held here any more that others should hold.
   bool handed_over() const;
   // For whom there may be hints here (node/hint_book.h), in the order of their ids.

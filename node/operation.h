@@ -39,6 +39,11 @@ struct OpContext {
   void Send(PeerIndex to, wire::PeerMessage message) {
     effects.sends.push_back(node::Send{peers.IdOf(to), std::move(message)});
   }
+  // A scan found the row of this key bad.
+  void Check(std::string key) {
+    effects.verbs.push_back(storage::StoreVerb{
+        .id = kNobodyWaits, .key = std::move(key), .action = storage::CheckVerb{}});
+  }
   // Aims a verb at the hint row for this owner.
   void HintHere(PeerIndex owner, storage::StoreVerb* verb) {
     const NodeId id = peers.IdOf(owner);

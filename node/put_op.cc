@@ -28,8 +28,8 @@ bool PutOp::BeginDelete(OpContext& context, storage::DeleteVerb verb) {
 
 bool PutOp::BeginAgain(OpContext& context, lattice::Dot dot) {
   again_ = dot;
-  return Begin(context,
-               storage::StoreVerb{.action = storage::ReadVerb{context.HintOwners(placement())}});
+  return Begin(context, storage::StoreVerb{.action = storage::ReadVerb{
+                                               .hint_owners = context.HintOwners(placement())}});
 }
 
 bool PutOp::Suffices(PlaceMask owners, PlaceMask stand_ins) const {

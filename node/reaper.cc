@@ -23,8 +23,8 @@ void ReapRow::Begin(OpContext& context, uint64_t op) {
 }
 
 void ReapRow::ReadOwn(OpContext& context, uint64_t op) {
-  context.effects.verbs.push_back(
-      storage::StoreVerb{.id = op, .key = setting_.key, .action = storage::ReadVerb{}});
+  context.effects.verbs.push_back(storage::StoreVerb{
+      .id = op, .key = setting_.key, .action = storage::ReadVerb{.despite_damage = true}});
 }
 
 void ReapRow::Join(OpContext& context, uint64_t op) {
@@ -134,15 +134,18 @@ bool Reaper::AllAreHere(const OpContext& context, const Topology& topology) {
 }
 
 std::optional<storage::StoreVerb> Reaper::NextScan(OpContext& context, const Topology& topology) {
-  if (after_ == Duration{} || step_ != Step::kReading || scanning_ || !topology.settled() ||
-      context.now.monotonic < pass_at_) {
+  const MonotonicTime now = context.now.monotonic;
+  if (step_ != Step::kReading || scanning_ || !topology.settled() ||
+      (!passing_ && !PassIsDue(now))) {
     return std::nullopt;
   }
   if (!std::exchange(passing_, true)) {
+    noting_dead_ = after_ > Duration{} && now >= reap_at_;
+    noting_.clear();
     partition_ = 0;
     from_.clear();
   }
-  if (!context.budget.Take(context.now.monotonic, kPageBytes)) return std::nullopt;
+  if (!context.budget.Take(now, kPageBytes)) return std::nullopt;
   scanning_ = true;
   return PartitionPage(partition_, partition_bits_, from_, kPageRows, kPageBytes);
 }
@@ -156,7 +159,12 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
   for (storage::ScannedRow& row : result.rows) {
     used += row.key.size() + row.bytes;
     const auto key = storage::DecodeKey(row.key);
-    if (!key || !row.record) continue;
+    if (!key) continue;
+    if (!row.record) {
+      context.Check(std::move(row.key));
+      continue;
+    }
+    if (!noting_dead_) continue;
     const BucketProperties& bucket = buckets.Find(key->bucket);
     const Duration age = std::max<Duration>(after_, bucket.reap_age);
     if (!IsDead(*row.record,
@@ -185,9 +193,16 @@ void Reaper::OnScanned(OpContext& context, const Topology& topology, const Bucke
   if (found_.size() >= kBatchMax || (!passing_ && !found_.empty())) step_ = Step::kLevelling;
 }
 
+bool Reaper::PassIsDue(MonotonicTime now) const {
+  return (after_ > Duration{} && now >= reap_at_) ||
+         (scrub_period_ > Duration{} && now >= scrub_at_);
+}
+
 void Reaper::EndPass(MonotonicTime now) {
   passing_ = false;
-  pass_at_ = now + after_;
+  scrub_at_ = now + scrub_period_;
+  if (!noting_dead_) return;
+  reap_at_ = now + after_;
   noted_ = std::exchange(noting_, {});
   std::ranges::sort(noted_, {}, &Note::of);
 }

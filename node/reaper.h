@@ -22,7 +22,9 @@
 // Every owner reads all that it holds, a page at a time, over and over; what it has found dead in
 // one pass and finds unchanged in the next, `after` later, is to be reaped, or after so many passes
 // as its bucket's age takes. The owner with the least id begins; each other one waits a pass longer
-// than the one before it, for what that one does not hold. Part of the node, on its thread.
+// than the one before it, for what that one does not hold. Since a pass reads everything, it is the
+// scrub as well: what it finds bad, the store is told to look at again (storage/damage.h). Part of
+// the node, on its thread.
 #pragma once
 
 #include <cstdint>
@@ -94,9 +96,9 @@ class ReapRow {
 
 class Reaper {
  public:
-  // `after` zero: never.
-  Reaper(Duration after, unsigned partition_bits)
-      : after_(after), partition_bits_(partition_bits) {}
+  // `after` zero: nothing is reaped. `scrub_period` zero: all is read only in order to reap.
+  Reaper(Duration after, Duration scrub_period, unsigned partition_bits)
+      : after_(after), scrub_period_(scrub_period), partition_bits_(partition_bits) {}
 
   // The topology has changed, or the node stops: what is under way is given up.
   void Relay();
@@ -148,14 +150,18 @@ class Reaper {
   void BeginRound(OpContext& context, const Topology& topology, Step step);
   void Remove(OpContext& context);
   void GiveUp();
+  bool PassIsDue(MonotonicTime now) const;
   void EndPass(MonotonicTime now);
 
   const Duration after_;
+  const Duration scrub_period_;
   const unsigned partition_bits_;
 
   Step step_ = Step::kReading;
-  MonotonicTime pass_at_;  // when the next pass begins, or this one began
+  MonotonicTime reap_at_;   // when the next pass begins in which the dead are noted
+  MonotonicTime scrub_at_;  // and the next in any case
   bool passing_ = false;
+  bool noting_dead_ = false;  // in this pass
   uint32_t partition_ = 0;
   std::string from_;  // where the next page begins; empty: at the partition's beginning
   bool scanning_ = false;

@@ -19,7 +19,8 @@ ServedRead::ServedRead(OpContext& context, uint64_t op, PeerIndex from, wire::Re
   context.effects.verbs.push_back(
       storage::StoreVerb{.id = op,
                          .key = std::move(request.key),
-                         .action = storage::ReadVerb{std::move(hint_owners)}});
+                         .action = storage::ReadVerb{.hint_owners = std::move(hint_owners),
+                                                     .despite_damage = request.as_owner}});
 }
 
 bool ServedRead::OnStore(OpContext& context, storage::StoreResult result) {
@@ -124,6 +125,7 @@ void ServedSegment::OnStore(OpContext& context, const BucketTable& buckets,
   if (!result.record) reply.error = result.record.error();
   for (storage::ScannedRow& row : result.rows) {
     // A row that rotted is as good as missing: the peer's mends it.
+    if (!row.record) context.Check(row.key);
     if (!row.record || buckets.Find(storage::DecodeKey(row.key)->bucket).n != n_) continue;
     reply.rows.push_back({.key = std::move(row.key), .digest = row.digest, .bytes = row.bytes});
   }

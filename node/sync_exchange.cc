@@ -162,7 +162,10 @@ void SyncExchange::Compare(OpContext& context) {
   };
   // A row of ours that rotted is as good as missing: theirs mends it.
   std::erase_if(ours_->rows, [&](const storage::ScannedRow& row) {
-    if (!row.record) return true;
+    if (!row.record) {
+      context.Check(row.key);
+      return true;
+    }
     return setting_.buckets->Find(storage::DecodeKey(row.key)->bucket).n != setting_.n;
   });
   auto our = ours_->rows.begin();

@@ -10,7 +10,8 @@ SyncRow::Progress SyncRow::Begin(OpContext& context, uint64_t op) {
   give_up_at = context.now.monotonic + kRowMax;
   if (need == Need::kPush) return ReadOurs(context, op);
   step = Step::kAsking;
-  context.Send(peer, wire::ReadRequest{.op = op, .key = key, .have = {}, .budget = kRowMax});
+  context.Send(peer, wire::ReadRequest{
+                         .op = op, .key = key, .have = {}, .budget = kRowMax, .as_owner = true});
   return Progress::kUnderWay;
 }
 
@@ -33,8 +34,8 @@ SyncRow::Progress SyncRow::OnReadReply(OpContext& context, uint64_t op, PeerInde
 
 SyncRow::Progress SyncRow::ReadOurs(OpContext& context, uint64_t op) {
   step = Step::kReading;
-  context.effects.verbs.push_back(
-      storage::StoreVerb{.id = op, .key = key, .action = storage::ReadVerb{}});
+  context.effects.verbs.push_back(storage::StoreVerb{
+      .id = op, .key = key, .action = storage::ReadVerb{.despite_damage = true}});
   return Progress::kUnderWay;
 }
 

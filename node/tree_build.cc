@@ -29,6 +29,13 @@ void TreeBuild::Relay(MonotonicTime now, const std::vector<uint32_t>& partitions
   }
 }
 
+void TreeBuild::Want(MonotonicTime now, uint32_t partition) {
+  State& state = states_[partition];
+  if (std::exchange(state.wanted, true) || building_ == partition) return;
+  if (!state.known) state.due = now;
+  queue_.emplace(state.due, partition);
+}
+
 std::optional<storage::StoreVerb> TreeBuild::Next(OpContext& context) {
   if (under_way_) return std::nullopt;
   if (!building_) {

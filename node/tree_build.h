@@ -30,6 +30,9 @@ class TreeBuild {
   // From now on these partitions, ascending. Trees that are known stay so.
   void Relay(MonotonicTime now, const std::vector<uint32_t>& partitions);
 
+  // And this one, until the next Relay.
+  void Want(MonotonicTime now, uint32_t partition);
+
   // The verb of the next step, which is then under way until OnStep; nullopt: nothing now.
   std::optional<storage::StoreVerb> Next(OpContext& context);
   void OnStep(OpContext& context, storage::StoreResult result);

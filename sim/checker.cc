@@ -87,6 +87,11 @@ void Checker::ProcessLost(NodeIndex node) { ++processes_lost_[node.value]; }
 void Checker::PowerLost(NodeIndex node) { ++powers_lost_[node.value]; }
 void Checker::DiskLost(NodeIndex node) { ++disks_lost_[node.value]; }
 
+void Checker::RecordLost(std::string_view key) {
+  ++keys_[key_by_encoded_.at(key)].rots;
+  ++histories_;
+}
+
 const Checker::Write* Checker::Find(KeyIndex key, const lattice::Dot& dot) const {
   const auto found = dots_.find(dot);
   if (found == dots_.end() || found->second.first != key.value) return nullptr;
@@ -134,6 +139,7 @@ void Checker::Invoked(uint64_t number, KeyIndex key, const wire::ClientRequest& 
   quorum.w = std::max(request.quorum.w.value_or(bucket.w.value_or(majority)), quorum.pw);
   operation.losses = LossesOf(key, quorum.n);
   operation.all_losses = AllLossesOf(key);
+  operation.rots = keys_[key.value].rots;
 
   Key& state = keys_[key.value];
   std::string token;
@@ -552,15 +558,20 @@ Checker::Fact Checker::FactOf(uint64_t number, const Operation& operation,
               .n = quorum.n,
               .losses = operation.losses,
               .all_losses = operation.all_losses,
+              .rots = operation.rots,
               .outdated_at = 0};
 }
 
 uint64_t Checker::StrengthOf(KeyIndex key, const Fact& fact) const {
   const uint64_t lost = LossesOf(key, fact.n) - fact.losses;
-  const uint64_t owners = fact.owners > lost ? fact.owners - lost : 0;
+  const uint64_t rotted = keys_[key.value].rots - fact.rots;
+  // Of those that have it still, one has to have it whole.
+  const auto of = [&](uint64_t holders, uint64_t losses) {
+    return holders > losses + rotted ? holders - losses : 0;
+  };
+  const uint64_t owners = of(fact.owners, lost);
   if (!hints_delivered_) return owners;
-  const uint64_t all_lost = AllLossesOf(key) - fact.all_losses;
-  return std::max(owners, fact.strength > all_lost ? fact.strength - all_lost : 0);
+  return std::max(owners, of(fact.strength, AllLossesOf(key) - fact.all_losses));
 }
 
 // One fact makes another superfluous if whoever heeds it heeds both.
@@ -568,7 +579,8 @@ void Checker::AddFact(KeyIndex key_index, Fact fact) {
   Key& key = keys_[key_index.value];
   const auto says_all_of = [](const Fact& a, const Fact& b) {
     if (a.n != b.n || a.owners + a.losses < b.owners + b.losses ||
-        a.strength + a.all_losses < b.strength + b.all_losses) {
+        a.strength + a.all_losses < b.strength + b.all_losses ||
+        a.owners + a.rots < b.owners + b.rots || a.strength + a.rots < b.strength + b.rots) {
       return false;
     }
     if (!a.context.Covers(b.context)) return false;

@@ -27,7 +27,9 @@
 //                                acknowledged writes are kept and deletes stay deleted. Each disk
 //                                among the n that was lost since the telling operation began may
 //                                have been one of the s, so it lowers s by one; in buckets that are
-//                                not synced a crash is such a loss. (A replica shows a reader
+//                                not synced a crash is such a loss. A record that rots is none,
+//                                while another of the s has it: the replica is silent until it has
+//                                it back. (A replica shows a reader
 //                                nothing that it could lose, and a read of R > 1 writes back what
 //                                it is about to show: hence a read's own s.)
 //   The last writer wins.        An `lww` read shows the greatest (time, dot) of what it has seen.
@@ -106,6 +108,8 @@ class Checker {
   void ProcessLost(NodeIndex node);
   void PowerLost(NodeIndex node);
   void DiskLost(NodeIndex node);
+  // A copy of the record rots.
+  void RecordLost(std::string_view key);
 
   void Fail(std::string what);
   // The first broken promise; empty while all are kept.
@@ -137,6 +141,7 @@ class Checker {
     WallTime expires_at = lattice::Sibling::kNever;
     uint64_t losses = 0;  // of the key's disks, when it began
     uint64_t all_losses = 0;
+    uint64_t rots = 0;  // of the key's records, when it began
     uint32_t attempts = 0;
     uint32_t value_bytes = 0;
     bool open_outcomes = false;  // some attempt may have had an effect
@@ -168,6 +173,7 @@ class Checker {
     uint8_t n = 0;
     uint64_t losses = 0;       // of the owners' disks, when the operation began
     uint64_t all_losses = 0;   // of any disk
+    uint64_t rots = 0;         // of the key's records
     uint64_t outdated_at = 0;  // a later fact says all that this one does; 0: none
   };
 
@@ -182,6 +188,7 @@ class Checker {
     // What was reaped: when, and together.
     std::vector<std::pair<uint64_t, lattice::CausalContext>> reapings;
     lattice::CausalContext reaped;
+    uint64_t rots = 0;
   };
 
   struct DotHash {

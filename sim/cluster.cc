@@ -141,6 +141,7 @@ class Cluster final : public NetworkListener,
   bool Leave(NodeIndex node) override;
   bool Replace(NodeIndex node) override;
   void FailStore(NodeIndex node) override;
+  bool Rot(NodeIndex node) override;
 
  private:
   enum class Phase : uint8_t {
@@ -179,6 +180,8 @@ class Cluster final : public NetworkListener,
   void ConvergeNext();
   // All replicas hold the same bytes, and nobody else holds any.
   bool IsEverywhere(KeyIndex key);
+  // Who holds what of the keys for which that is not so.
+  void TellDifferences();
   bool Converged(KeyIndex key);
   bool AllProvenEqual() const;
   bool AllReaped() const;
@@ -628,6 +631,20 @@ void Cluster::FailStore(NodeIndex node) {
   nodes_[node.value]->FailNextCalls();
 }
 
+bool Cluster::Rot(NodeIndex node) {
+  // Where there is one replica only, nobody could mend it.
+  const auto key = nodes_[node.value]->RotOne([&](const std::string& encoded) {
+    const auto named = std::ranges::find(keys_, encoded, &SimKey::encoded);
+    return named != keys_.end() &&
+           checker_.ReplicasOf(KeyIndex{static_cast<uint32_t>(named - keys_.begin())}) > 1;
+  });
+  if (!key) return false;
+  world_.trace.Tell(world_.now, "n{}'s record of {} rots", node.value,
+                    storage::DecodeKey(*key)->key);
+  checker_.RecordLost(*key);
+  return true;
+}
+
 // --- The end
 
 void Cluster::EnterPhase(Phase phase, Duration at_most) {
@@ -682,6 +699,7 @@ void Cluster::OnPhase() {
   }
   if (phase_ == Phase::kOver) return;
   if (world_.now > phase_ends_by_) {
+    TellDifferences();
     static constexpr std::array<std::string_view, 7> kUnfinished = {
         "",
         "the cluster did not heal",
@@ -745,6 +763,19 @@ void Cluster::ConvergeNext() {
     }
     const NodeIndex node{static_cast<uint8_t>(random_.Below(plan_.nodes))};
     workload_->FinalRead(converging_, node, checker_.ReplicasOf(converging_));
+  }
+}
+
+void Cluster::TellDifferences() {
+  if (!world_.trace.told()) return;
+  for (uint32_t key = 0; key < keys_.size(); ++key) {
+    if (IsEverywhere(KeyIndex{key})) continue;
+    world_.trace.Tell(world_.now, "{}/{} differs:", plan_.buckets[keys_[key].bucket].name,
+                      keys_[key].key);
+    for (const auto& node : nodes_) {
+      world_.trace.Tell(world_.now, "  at {}: {}", node->name(),
+                        DescribeRecord(node->RecordOf(keys_[key].encoded)));
+    }
   }
 }
 

@@ -89,6 +89,12 @@ bool Faults::Inject(Fault fault) {
       return target_->Leave(active.node);
     case Fault::kReplace:
       return target_->Replace(active.node);
+    case Fault::kDiskFull:
+      if (node.disk_full()) return false;
+      node.FillDisk(true);
+      break;
+    case Fault::kRot:
+      return target_->Rot(active.node);
     case Fault::kClockJump: {
       if (plan_.clock_skew_max.count() == 0) return false;
       const int64_t most_ms = plan_.clock_skew_max.count();
@@ -145,6 +151,8 @@ void Faults::Undo(const Active& active) {
       return target_->network().Restore(active.node, active.peer, active.slowed);
     case Fault::kSlowDisk:
       return target_->node(active.node).SlowDisk(false);
+    case Fault::kDiskFull:
+      return target_->node(active.node).FillDisk(false);
     case Fault::kLostReplies:
       return target_->workload().LoseReplies(false);
     case Fault::kStorm:

@@ -34,6 +34,8 @@ struct FaultTarget {
   virtual bool Replace(NodeIndex node) = 0;
   // Whatever this node's store is doing, some of it may fail.
   virtual void FailStore(NodeIndex node) = 0;
+  // A record that this machine stores goes bad; false: it stores none.
+  virtual bool Rot(NodeIndex node) = 0;
 };
 
 class Faults {

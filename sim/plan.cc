@@ -121,6 +121,23 @@ FaultPlan DrawFaults(Random* random, bool ordered) {
   return faults;
 }
 
+// Likewise a draw of its own.
+void DrawFullDisks(Random random, Plan* plan) {
+  if (!random.Chance(1, 4)) return;
+  plan->faults.every[static_cast<size_t>(Fault::kDiskFull)] =
+      DrawLength(&random, milliseconds(500), seconds(10));
+}
+
+// Its own draw, so that what a seed says otherwise stays as it was. What rots must be found without
+// a read.
+void DrawRot(Random random, Plan* plan) {
+  plan->node.scrub_period = Duration{};
+  if (!random.Chance(1, 4)) return;
+  plan->faults.every[static_cast<size_t>(Fault::kRot)] =
+      DrawLength(&random, milliseconds(200), seconds(10));
+  plan->node.scrub_period = DrawLength(&random, milliseconds(100), seconds(5));
+}
+
 // Who founds the cluster, and whether members come and go. Where they do, no bucket has more
 // replicas than there are always members, so that what a quorum says stays the same.
 void DrawMembership(Random* random, Plan* plan) {
@@ -199,6 +216,8 @@ Plan DrawPlan(const PlanOptions& options) {
     }
   }
   DrawJoining(&random, &plan);
+  DrawRot(Random(options.seed ^ 0x726f74), &plan);
+  DrawFullDisks(Random(options.seed ^ 0x66756c6c), &plan);
   for (size_t kind = 0; kind < kFaults; ++kind) {
     if (options.without[kind]) plan.faults.every[kind].reset();
   }
@@ -224,6 +243,9 @@ std::string DescribePlan(const Plan& plan) {
   }
   if (plan.hint_bytes_max != storage::HintLedger::kBytesMaxDefault) {
     text += fmt::format("at most {} bytes of hints for each node\n", plan.hint_bytes_max);
+  }
+  if (plan.node.scrub_period > Duration{}) {
+    text += fmt::format("all is read every {} ms\n", ms(plan.node.scrub_period));
   }
   for (const BucketPlan& bucket : plan.buckets) {
     const node::BucketProperties& has = bucket.properties;

@@ -33,12 +33,14 @@ enum class Fault : uint8_t {
   kStorm,        // packets are lost, repeated and late (hostile networks only)
   kLeave,        // a member is told to leave; its machine comes back as another one
   kReplace,      // a node that waits to be let in is told to take over from a member
+  kDiskFull,     // a store refuses what needs room
+  kRot,          // a bit of a stored record flips, on a machine that runs or does not
 };
-inline constexpr size_t kFaults = 16;
+inline constexpr size_t kFaults = 18;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "power-loss",   "kill",  "clean-stop", "pause",     "wipe",     "split",
-    "one-way",      "clog",  "reset",      "slow-disk", "io-error", "clock-jump",
-    "lost-replies", "storm", "leave",      "replace"};
+    "power-loss",   "kill",  "clean-stop", "pause",     "wipe",      "split",
+    "one-way",      "clog",  "reset",      "slow-disk", "io-error",  "clock-jump",
+    "lost-replies", "storm", "leave",      "replace",   "disk-full", "rot"};
 
 struct Span {
   Duration least{};

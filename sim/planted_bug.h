@@ -47,6 +47,7 @@ enum class PlantedBug : uint8_t {
   kSiblingsUncapped,  // a key takes siblings without end
   kJoinUnasked,       // a node that wants to wait for an order does not say so
   kTakenAtOnce,       // whoever is taken over from goes before it has handed over
+  kDamageForgotten,   // a replica that has lost a record answers as if it had not
   kCount
 };
 
@@ -85,6 +86,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "reap-never",
                         "siblings-uncapped",
                         "join-unasked",
-                        "taken-at-once"};
+                        "taken-at-once",
+                        "damage-forgotten"};
 
 }  // namespace eddy::sim

@@ -86,7 +86,8 @@ bool SimNode::Start() {
   // Some bugs are planted in the engine, where a cache would hide them.
   store_.emplace(&engine_, identity->lease, &*trees_,
                  setting_.bug == PlantedBug::kNone ? kRecordCacheBytes : 0,
-                 storage::HintLedger(setting_.plan->hint_bytes_max, identity->hints));
+                 storage::HintLedger(setting_.plan->hint_bytes_max, identity->hints),
+                 identity->damaged);
   node::NodeOptions options = setting_.plan->node;
   options.membership.cluster = kClusterName;
   // Whoever is to found waits for all, since checking rests on all being there.
@@ -103,6 +104,7 @@ bool SimNode::Start() {
   }
   node_ = std::make_unique<node::Node>(options, *setting_.buckets, member_, *std::move(identity),
                                        random_.Fork());
+  node_->NoRoom(disk_full_);
   layout_changes_ = 0;
   world_->trace.Mix(node_->actor().high);
   tick_at_ = world_->now;
@@ -180,6 +182,28 @@ void SimNode::FailNextCalls() {
   engine_.FailCall(call, nth, Error{Code::kIo, "the simulated disk failed"});
 }
 
+void SimNode::FillDisk(bool full) {
+  disk_full_ = full;
+  if (running()) node_->NoRoom(full);
+}
+
+std::optional<std::string> SimNode::RotOne(const std::function<bool(const std::string& key)>& may) {
+  std::vector<std::string> keys;
+  const auto look = [&] {
+    return engine_.Scan(storage::Space::kData, {}, {}, [&](std::string_view key, std::string_view) {
+      keys.emplace_back(key);
+      return true;
+    });
+  };
+  // Failures that were planned for others.
+  while (!look()) keys.clear();
+  std::erase_if(keys, [&](const std::string& key) { return !may(key); });
+  if (keys.empty()) return std::nullopt;
+  const std::string key = keys[random_.Below(keys.size())];
+  if (!engine_.Rot(storage::Space::kData, key, random_.Next() >> 8)) return std::nullopt;
+  return key;
+}
+
 bool SimNode::ready() const {
   std::string_view reason;
   return running() && node_->Ready(&reason);
@@ -220,7 +244,9 @@ std::string SimNode::RecordOf(const std::string& key) {
   // Failures that were planned for others.
   while (!found) found = engine_.Get(storage::Space::kData, key, storage::Tier::kDisk, &stored);
   if (*found == storage::Presence::kAbsent) return {};
-  CHECK(storage::UnsealRecord(key, &stored).has_value());
+  if (!storage::UnsealRecord(key, &stored).has_value()) {
+    return fmt::format("rotten at n{}", setting_.index.value);
+  }
   return stored;
 }
 
@@ -261,8 +287,9 @@ bool SimNode::HoldsTombstones() {
     return engine_.Scan(storage::Space::kData, {}, {},
                         [&](std::string_view key, std::string_view stored) {
                           std::string record(stored);
-                          CHECK(storage::UnsealRecord(key, &record).has_value());
-                          any = storage::DecodeRecord(record)->IsTombstone();
+                          // What has rotted may be one, until it is mended.
+                          any = !storage::UnsealRecord(key, &record).has_value() ||
+                                storage::DecodeRecord(record)->IsTombstone();
                           return !any;
                         });
   };
@@ -401,7 +428,8 @@ void SimNode::StoreTurn() {
 void SimNode::Execute(storage::StoreVerb verb, storage::Tier tier) {
   if (std::holds_alternative<storage::PutMetaVerb>(verb.action) ||
       std::holds_alternative<storage::TreeVerb>(verb.action) ||
-      std::holds_alternative<storage::BuildVerb>(verb.action)) {
+      std::holds_alternative<storage::BuildVerb>(verb.action) ||
+      std::holds_alternative<storage::MendVerb>(verb.action)) {
     return ExecuteNow(std::move(verb), tier);
   }
   if (std::holds_alternative<storage::ScanVerb>(verb.action)) return BeginScan(std::move(verb));
@@ -417,6 +445,11 @@ void SimNode::Execute(storage::StoreVerb verb, storage::Tier tier) {
 
 void SimNode::ExecuteNow(storage::StoreVerb verb, storage::Tier tier) {
   if (!PlantInVerb(&verb)) return;
+  if (disk_full_ && storage::NeedsRoom(verb)) {
+    results_.push_back(
+        {.id = verb.id, .record = Fail(Code::kUnavailable, "the simulated disk is full")});
+    return;
+  }
   // What the checker must know of a write is taken before the store takes the verb apart.
   std::optional<lattice::Sibling> sibling;
   bool coordinated = false;

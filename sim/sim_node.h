@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -79,6 +80,9 @@ class SimNode {
   void BeginStop();  // requires running(); Stopped is called later
   void Pause(VirtualTime until) { paused_until_ = until; }
   void FailNextCalls();
+  // A bit of one of the records on the disk for which `may` says so flips: which one's; nullopt:
+  // there is none.
+  std::optional<std::string> RotOne(const std::function<bool(const std::string& key)>& may);
   NodeId id() const { return member_.id; }
   const ring::Member& member() const { return member_; }
   // It is for an order to let this node in: it belongs to no layout before.
@@ -87,6 +91,8 @@ class SimNode {
   gossip::Address address() const { return {member_.doors.host, member_.doors.peer}; }
   uint64_t births() const { return births_; }
   void SlowDisk(bool slow) { disk_slow_ = slow; }
+  void FillDisk(bool full);
+  bool disk_full() const { return disk_full_; }
   void SetSkew(std::chrono::milliseconds skew) { skew_ = skew; }
 
   bool running() const { return node_ != nullptr; }
@@ -116,7 +122,8 @@ class SimNode {
   // kTick to kStopCheck; those of an earlier life do nothing.
   void OnEvent(const Event& event);
 
-  // What a read of this replica would find now, as bytes; for the final comparison.
+  // What a read of this replica would find now, as bytes; for the final comparison. One that has
+  // rotted is like no other.
   std::string RecordOf(const std::string& key);
 
   bool HoldsHints();
@@ -172,6 +179,7 @@ class SimNode {
   storage::MemoryEngine engine_;
   std::chrono::milliseconds skew_{};
   bool disk_slow_ = false;
+  bool disk_full_ = false;
   VirtualTime paused_until_;
   uint64_t life_ = 0;
   uint64_t fetches_ = 0;

@@ -42,6 +42,7 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
       if (join != nullptr && !join->record.empty()) {
         const auto theirs = storage::DecodeRecord(join->record);
         const auto ours = storage::DecodeRecord(RecordOf(verb->key));
+        if (!ours) return true;
         lattice::CausalContext both = theirs->context();
         both.Join(ours->context());
         join->record =
@@ -66,6 +67,9 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
         results_.push_back(applied);
         return false;
       }
+      return true;
+    case PlantedBug::kDamageForgotten:
+      if (auto* read = std::get_if<storage::ReadVerb>(&verb->action)) read->despite_damage = true;
       return true;
     case PlantedBug::kReapNever:
       return !std::holds_alternative<storage::RemoveVerb>(verb->action) ||

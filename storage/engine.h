@@ -47,6 +47,9 @@ struct EngineHealth {
   std::optional<Error> refuses_writes;
   // A write would wait for flushes or compactions: hold writes back rather than the calling thread.
   bool stalled = false;
+  // Set for good once something that was written has been found to be unreadable: see
+  // AskForSalvage.
+  std::optional<Error> damaged;
 };
 
 class Engine {
@@ -78,6 +81,12 @@ class Engine {
 
   // Cheap. Any thread.
   virtual EngineHealth Health() { return {}; }
+
+  // From the next opening on there is only what can be read, and the rest is known to be damaged
+  // (storage/damage.h). Durable on return.
+  [[nodiscard]] virtual Status AskForSalvage() {
+    return Fail(Code::kUnsupported, "this engine has no files");
+  }
 };
 
 }  // namespace eddy::storage

@@ -70,45 +70,48 @@ Result<bool> HoldsAnything(Engine* engine) {
   return holds;
 }
 
+// Whose the directory is.
+Result<Owner> ReadOwner(Engine* engine) {
+  Owner owner;
+  for (const auto& [row, name] :
+       {std::pair(kClusterRow, &owner.cluster), std::pair(kNameRow, &owner.name)}) {
+    const Result<std::string> value = ReadNeededRow(engine, row);
+    if (!value.has_value()) return std::unexpected(value.error());
+    ByteReader reader(*value);
+    *name = reader.Bytes();
+    if (!reader.AtEnd()) return Damaged(row);
+  }
+  const Result<std::string> row = ReadNeededRow(engine, kNodeRow);
+  if (!row.has_value()) return std::unexpected(row.error());
+  ByteReader reader(*row);
+  owner.node.high = reader.U64();
+  owner.node.low = reader.U64();
+  if (!reader.AtEnd()) return Damaged(kNodeRow);
+  return owner;
+}
+
 // Refuses a directory that is not this node's. Who it is, is in `node` then.
 Status CheckOwner(Engine* engine, const Owner& expected, NodeId* node) {
-  const Result<std::string> owner_cluster = ReadNeededRow(engine, kClusterRow);
-  if (!owner_cluster.has_value()) return std::unexpected(owner_cluster.error());
-  ByteReader cluster_reader(*owner_cluster);
-  const std::string_view owner_cluster_name = cluster_reader.Bytes();
-  if (!cluster_reader.AtEnd()) return Damaged(kClusterRow);
-  if (owner_cluster_name != expected.cluster) {
+  const Result<Owner> owner = ReadOwner(engine);
+  if (!owner.has_value()) return std::unexpected(owner.error());
+  if (owner->cluster != expected.cluster) {
     return Fail(Code::kWrongCluster,
                 fmt::format("the data directory belongs to cluster '{}', not to '{}': correct the "
                             "configured cluster, or give this node a directory of its own",
-                            owner_cluster_name, expected.cluster));
+                            owner->cluster, expected.cluster));
   }
-
-  const Result<std::string> owner_row = ReadNeededRow(engine, kNodeRow);
-  if (!owner_row.has_value()) return std::unexpected(owner_row.error());
-  ByteReader node_reader(*owner_row);
-  NodeId owner;
-  owner.high = node_reader.U64();
-  owner.low = node_reader.U64();
-  if (!node_reader.AtEnd()) return Damaged(kNodeRow);
-  *node = owner;
-  if (!expected.node.IsNone() && owner != expected.node) {
+  *node = owner->node;
+  if (!expected.node.IsNone() && owner->node != expected.node) {
     return Fail(Code::kWrongCluster,
                 fmt::format("the data directory belongs to node {}, and this is node {}: correct "
                             "the configured node, or give it a directory of its own",
-                            owner.ToHex(), expected.node.ToHex()));
+                            owner->node.ToHex(), expected.node.ToHex()));
   }
-
-  const Result<std::string> name_row = ReadNeededRow(engine, kNameRow);
-  if (!name_row.has_value()) return std::unexpected(name_row.error());
-  ByteReader name_reader(*name_row);
-  const std::string_view name = name_reader.Bytes();
-  if (!name_reader.AtEnd()) return Damaged(kNameRow);
-  if (!expected.name.empty() && name != expected.name) {
+  if (!expected.name.empty() && owner->name != expected.name) {
     return Fail(Code::kWrongCluster,
                 fmt::format("the data directory belongs to node '{}', and this is node '{}': "
                             "correct the configured name, or give it a directory of its own",
-                            name, expected.name));
+                            owner->name, expected.name));
   }
   return {};
 }
@@ -227,6 +230,9 @@ Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random
     if (Status read = ReadHints(engine, &identity.hints); !read.has_value()) {
       return std::unexpected(read.error());
     }
+    Result<std::vector<TokenRange>> damaged = ReadDamage(engine);
+    if (!damaged.has_value()) return std::unexpected(damaged.error());
+    identity.damaged = *std::move(damaged);
     for (const auto& [row, value] :
          {std::pair(kLayoutsRow, &identity.layouts), std::pair(kVotesRow, &identity.votes)}) {
       Result<std::optional<std::string>> stored = ReadRow(engine, row);
@@ -236,6 +242,11 @@ Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random
     const Result<std::optional<uint64_t>> read = ReadClean(engine);
     if (!read.has_value()) return std::unexpected(read.error());
     clean = *read;
+    if (identity.damaged.size() == size_t{1} << kTokenRangeBits) {
+      // The log has lost what nobody can tell, maybe a lease: counters of that actor may be out.
+      lease = Lease{.actor = random->NextId<ActorId>(), .begin = 0, .end = 0, .boot = 0};
+      clean.reset();
+    }
   } else {
     lease.actor = random->NextId<ActorId>();
     if (owner.node.IsNone()) identity.node = random->NextId<NodeId>();
@@ -265,6 +276,47 @@ Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random
     return std::unexpected(status.error());
   }
   if (Status status = engine->Sync(); !status.has_value()) return std::unexpected(status.error());
+  return identity;
+}
+
+Result<DirectoryIdentity> PeekIdentity(Engine* engine) {
+  const Result<bool> founded = IsFounded(engine);
+  if (!founded.has_value()) return std::unexpected(founded.error());
+  if (!*founded) {
+    return Fail(Code::kInvalidArgument, "no node has written to this directory: check the path");
+  }
+  const Result<Owner> owner = ReadOwner(engine);
+  if (!owner.has_value()) return std::unexpected(owner.error());
+  DirectoryIdentity identity{.format = kFormatVersion,
+                             .cluster = owner->cluster,
+                             .node = owner->node,
+                             .name = owner->name,
+                             .actor = {},
+                             .lease_end = 0,
+                             .clean = {},
+                             .layouts = {},
+                             .witnessed = 0,
+                             .damaged = {}};
+  Lease lease;
+  if (Status read = ReadActor(engine, &lease); !read.has_value()) {
+    return std::unexpected(read.error());
+  }
+  identity.actor = lease.actor;
+  identity.lease_end = lease.end;
+  const Result<std::optional<uint64_t>> clean = ReadClean(engine);
+  if (!clean.has_value()) return std::unexpected(clean.error());
+  identity.clean = *clean;
+  Result<std::optional<std::string>> layouts = ReadRow(engine, kLayoutsRow);
+  if (!layouts.has_value()) return std::unexpected(layouts.error());
+  identity.layouts = std::move(*layouts).value_or("");
+  std::map<ActorId, Lease> witnessed;
+  if (Status read = ReadWitnessed(engine, &witnessed); !read.has_value()) {
+    return std::unexpected(read.error());
+  }
+  identity.witnessed = witnessed.size();
+  Result<std::vector<TokenRange>> damaged = ReadDamage(engine);
+  if (!damaged.has_value()) return std::unexpected(damaged.error());
+  identity.damaged = *std::move(damaged);
   return identity;
 }
 

@@ -12,10 +12,12 @@
 //   layouts           the live layouts and every member's progress (ring/layout_history.h)
 //   votes             what this node has promised as an acceptor (node/layout_acceptor.h)
 //   witness/<actor>   a lease that another node announced (node/actor_lease.h)
+//   damaged/<range>   tokens for which this replica does not answer (storage/damage.h)
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "lattice/record.h"
+#include "storage/damage.h"
 #include "storage/engine.h"
 #include "storage/hint_ledger.h"
 
@@ -56,6 +59,7 @@ struct Identity {
   // empty: nothing.
   std::string layouts;
   std::string votes;
+  std::vector<TokenRange> damaged = {};
 };
 
 // Whose a directory is to be.
@@ -70,6 +74,22 @@ struct Owner {
 // on. kWrongCluster: another cluster's or node's directory, or a format newer than ours; the text
 // says which and what to do, and nothing was written.
 [[nodiscard]] Result<Identity> OpenIdentity(Engine* engine, const Owner& owner, Random* random);
+
+// What a directory says of itself, for people; nothing is changed. Fails as OpenIdentity does, and
+// with kInvalidArgument for a directory that nobody has founded.
+struct DirectoryIdentity {
+  uint32_t format = 0;
+  std::string cluster;
+  NodeId node;
+  std::string name;
+  ActorId actor;
+  uint64_t lease_end = 0;
+  std::optional<uint64_t> clean;  // it was stopped cleanly: where its history begins
+  std::string layouts;            // encoded; empty: none
+  size_t witnessed = 0;
+  std::vector<TokenRange> damaged;
+};
+[[nodiscard]] Result<DirectoryIdentity> PeekIdentity(Engine* engine);
 
 // Marks a clean stop, durably: nothing acknowledged or minted is missing from the store.
 [[nodiscard]] Status CloseIdentity(Engine* engine, lattice::History history);

@@ -86,6 +86,19 @@ void MemoryEngine::FailCall(Call call, uint64_t nth, Error error) {
   faults_.push_back(Fault{call, nth, std::move(error)});
 }
 
+bool MemoryEngine::Rot(Space space, std::string_view key, uint64_t bit) {
+  const Row row(space, key);
+  bool any = false;
+  for (Rows* rows : {&rows_, &durable_}) {
+    const auto found = rows->find(row);
+    if (found == rows->end() || found->second.empty()) continue;
+    char& byte = found->second[bit / 8 % found->second.size()];
+    byte = static_cast<char>(byte ^ (1 << (bit % 8)));
+    any |= rows == &rows_;
+  }
+  return any;
+}
+
 void MemoryEngine::Evict(Space space, std::string_view key) { evicted_.emplace(space, key); }
 
 void MemoryEngine::Apply(const WriteBatch& batch, Rows* rows) {

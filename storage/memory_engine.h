@@ -42,6 +42,10 @@ class MemoryEngine final : public Engine {
   enum class Call { kGet, kWrite, kSync };
   void FailCall(Call call, uint64_t nth, Error error);
 
+  // A bit of the row's value flips, on the disk as well, and nobody is told. False: there is no
+  // such row, or its value is empty. `bit` counts from the first, and on from there.
+  bool Rot(Space space, std::string_view key, uint64_t bit);
+
   // Takes the key out of the cache: reads with Tier::kCache say kNotCached until one with
   // Tier::kDisk has found it.
   void Evict(Space space, std::string_view key);

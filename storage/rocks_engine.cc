@@ -1,11 +1,15 @@
 #include "storage/rocks_engine.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cstdarg>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
+#include <numeric>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -15,7 +19,9 @@
 #include <rocksdb/listener.h>
 
 #include "base/check.h"
+#include "storage/rocks_log_check.h"
 #include "storage/rocks_options.h"
+#include "storage/rocks_salvage.h"
 
 namespace eddy::storage {
 
@@ -23,8 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// By Space. RocksDB insists on a family of its own besides, which stays empty.
-constexpr std::array<std::string_view, kSpaces> kSpaceNames = {"data", "hints", "meta"};
+// Where the log was found to have rotted, until all is marked as damaged.
+constexpr std::string_view kRottenLogMarker = "ROTTEN-LOG";
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -111,6 +117,34 @@ Status CheckDirectory(const RocksEngineOptions& options, bool* found) {
   return {};
 }
 
+std::unexpected<Error> CannotOpen(const std::string& path, Error error) {
+  error.text = fmt::format("cannot open the data directory {}: {}", path, error.text);
+  if (error.code == Code::kCorruption) {
+    error.text +=
+        "; if its files cannot be brought back, start this node with an empty directory and "
+        "--replace its own name, and the other replicas fill it";
+  }
+  return std::unexpected(std::move(error));
+}
+
+// Without making the file, or touching it.
+bool IsLocked(const std::string& path) {
+  const int fd = ::open((path + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const bool locked = ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  ::close(fd);
+  return locked;
+}
+
+class SilentLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
 Status CheckNotInUse(const std::string& path) {
   rocksdb::Env* env = rocksdb::Env::Default();
   rocksdb::FileLock* lock = nullptr;
@@ -124,18 +158,25 @@ Status CheckNotInUse(const std::string& path) {
   return ToStatus(env->UnlockFile(lock));
 }
 
+std::optional<Space> SpaceOf(std::string_view family) {
+  for (size_t space = 0; space < kSpaces; ++space) {
+    if (family == kSpaceNames[space] || family == OtherFamilyName(kSpaceNames[space])) {
+      return static_cast<Space>(space);
+    }
+  }
+  return std::nullopt;
+}
+
 // Refuses a RocksDB that some other program made.
-Status CheckFamilies(const std::string& path, const rocksdb::DBOptions& options) {
-  std::vector<std::string> families;
+Status CheckFamilies(const std::string& path, const rocksdb::DBOptions& options,
+                     std::vector<std::string>* found) {
+  std::vector<std::string>& families = *found;
   const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, path, &families);
   if (!listed.ok()) {
-    Error error = ToError(listed);
-    error.text = fmt::format("cannot read the data directory {}: {}", path, error.text);
-    return std::unexpected(error);
+    return CannotOpen(path, ToError(listed));
   }
   for (const std::string& family : families) {
-    if (family != rocksdb::kDefaultColumnFamilyName &&
-        std::ranges::find(kSpaceNames, family) == kSpaceNames.end()) {
+    if (family != rocksdb::kDefaultColumnFamilyName && !SpaceOf(family)) {
       return Fail(
           Code::kInvalidArgument,
           fmt::format("{} holds another program's RocksDB (with a column family '{}'): give "
@@ -143,6 +184,74 @@ Status CheckFamilies(const std::string& path, const rocksdb::DBOptions& options)
                       path, family));
     }
   }
+  return {};
+}
+
+// Notes, before recovery cuts it off, that the log has rotted.
+Status CheckLog(const std::string& path) {
+  const Result<bool> rotted = LogsHaveRotted(path);
+  if (!rotted.has_value()) return std::unexpected(rotted.error());
+  if (!*rotted) return {};
+  std::ofstream marker(fs::path(path) / kRottenLogMarker);
+  marker.close();
+  if (marker) return {};
+  return Fail(Code::kIo, fmt::format("cannot write to the data directory {}", path));
+}
+
+// Which families are in use; the others were being made by a salvage that was interrupted, and so
+// are the younger ones.
+std::vector<rocksdb::ColumnFamilyHandle*> Sort(std::vector<rocksdb::ColumnFamilyHandle*> handles,
+                                               SpaceHandles* spaces) {
+  std::ranges::sort(handles, {}, [](const auto* handle) { return handle->GetID(); });
+  std::vector<rocksdb::ColumnFamilyHandle*> leftovers;
+  for (rocksdb::ColumnFamilyHandle* handle : handles) {
+    auto& space = (*spaces)[static_cast<size_t>(*SpaceOf(handle->GetName()))];
+    if (space == nullptr) {
+      space = handle;
+    } else {
+      leftovers.push_back(handle);
+    }
+  }
+  return leftovers;
+}
+
+Status RunSalvage(const std::string& path, rocksdb::DB* db,
+                  const rocksdb::ColumnFamilyOptions& options,
+                  const std::vector<rocksdb::ColumnFamilyHandle*>& leftovers, SpaceHandles* spaces,
+                  std::string* news) {
+  std::vector<TokenRange> damaged;
+  Status salvaged = Salvage(db, options, leftovers, spaces, &damaged);
+  if (salvaged.has_value()) {
+    salvaged = ToStatus(db->EnableAutoCompaction({spaces->begin(), spaces->end()}));
+  }
+  if (salvaged.has_value() && SalvageIsAskedFor(path)) salvaged = SalvageIsDone(path);
+  if (salvaged.has_value()) {
+    *news += fmt::format(
+        "files with rot in them were written anew without it; {} of {} ranges of tokens lost "
+        "something, which comes back from the other replicas",
+        damaged.size(), 1 << kTokenRangeBits);
+  }
+  return salvaged;
+}
+
+Status MarkAllDamaged(const std::string& path, rocksdb::DB* db, const SpaceHandles& spaces,
+                      std::string* news) {
+  std::vector<TokenRange> all(size_t{1} << kTokenRangeBits);
+  std::iota(all.begin(), all.end(), TokenRange{0});
+  const Status marked = MarkDamaged(db, spaces[static_cast<size_t>(Space::kMeta)], all);
+  if (!marked.has_value()) return marked;
+  // All that was recovered is flushed, and so the bad log is needed no more and goes: with it there,
+  // all would be marked again.
+  Status purged = ToStatus(db->Flush(rocksdb::FlushOptions(), {spaces.begin(), spaces.end()}));
+  if (purged.has_value()) purged = ToStatus(db->DisableFileDeletions());
+  if (purged.has_value()) purged = ToStatus(db->EnableFileDeletions(true));
+  if (!purged.has_value()) return purged;
+  std::error_code failed;
+  fs::remove(fs::path(path) / kRottenLogMarker, failed);
+  if (failed) return Fail(Code::kIo, failed.message());
+  *news +=
+      "the write-ahead log has rotted, and what follows the bad place is lost: this node answers "
+      "for nothing until it has compared all with the other replicas";
   return {};
 }
 
@@ -155,6 +264,14 @@ class RocksEngine::Watch final : public rocksdb::EventListener {
                          rocksdb::Status* status) override {
     const std::lock_guard lock(mutex_);
     health_.refuses_writes = ToError(*status);
+    if (status->IsCorruption()) health_.damaged = ToError(*status);
+  }
+
+  // What a read has met.
+  void OnReadError(const Error& error) {
+    if (error.code != Code::kCorruption) return;
+    const std::lock_guard lock(mutex_);
+    if (!health_.damaged) health_.damaged = error;
   }
 
   void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
@@ -163,10 +280,10 @@ class RocksEngine::Watch final : public rocksdb::EventListener {
   }
 
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
-    const auto space = std::ranges::find(kSpaceNames, info.cf_name) - kSpaceNames.begin();
-    if (space == kSpaces) return;
+    const auto space = SpaceOf(info.cf_name);
+    if (!space) return;
     const std::lock_guard lock(mutex_);
-    stalled_[static_cast<size_t>(space)] =
+    stalled_[static_cast<size_t>(*space)] =
         info.condition.cur != rocksdb::WriteStallCondition::kNormal;
     health_.stalled = std::ranges::find(stalled_, true) != stalled_.end();
   }
@@ -190,41 +307,111 @@ Result<std::unique_ptr<RocksEngine>> RocksEngine::Open(const RocksEngineOptions&
                             options.memory_limit_bytes, kMemoryLimitBytesMin));
   }
   RocksOptions rocks = MakeRocksOptions(options.memory_limit_bytes);
+  const std::string& path = options.path;
   bool found = false;
+  std::vector<std::string> names;
   Status usable = CheckDirectory(options, &found);
-  if (usable.has_value()) usable = CheckNotInUse(options.path);
-  if (usable.has_value() && found) usable = CheckFamilies(options.path, rocks.database);
+  if (usable.has_value()) usable = CheckNotInUse(path);
+  if (usable.has_value() && found) usable = CheckFamilies(path, rocks.database, &names);
+  if (usable.has_value() && found) usable = CheckLog(path);
   if (!usable.has_value()) return std::unexpected(usable.error());
+  const bool salvages = found && SalvageIsAskedFor(path);
 
   const auto watch = std::make_shared<Watch>();
   rocks.database.listeners.push_back(watch);
   rocks.database.create_if_missing = options.create_if_missing;
   // Made one after the other, so a crash in the first opening can leave some to be made.
   rocks.database.create_missing_column_families = true;
+  for (const std::string_view name : kSpaceNames) {
+    const bool exists = std::ranges::any_of(
+        names, [&](const std::string& known) { return SpaceOf(known) == SpaceOf(name); });
+    if (!exists) names.emplace_back(name);
+  }
+  std::erase(names, rocksdb::kDefaultColumnFamilyName);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (size_t space = 0; space < kSpaces; ++space) {
-    families.emplace_back(std::string(kSpaceNames[space]), rocks.spaces[space]);
+  for (const std::string& name : names) {
+    rocksdb::ColumnFamilyOptions& space = rocks.spaces[static_cast<size_t>(*SpaceOf(name))];
+    space.disable_auto_compactions = salvages;
+    families.emplace_back(name, space);
   }
   families.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::Open(rocks.database, options.path, families, &handles, &opened);
-  if (!status.ok()) {
-    Error error = ToError(status);
-    error.text = fmt::format("cannot open the data directory {}: {}", options.path, error.text);
-    return std::unexpected(error);
-  }
+      rocksdb::DB::Open(rocks.database, path, families, &handles, &opened);
+  if (!status.ok()) return CannotOpen(path, ToError(status));
   std::unique_ptr<rocksdb::DB> db(opened);
   CHECK(db->DestroyColumnFamilyHandle(handles.back()).ok());
-  Handles spaces;
-  std::copy_n(handles.begin(), kSpaces, spaces.begin());
-  return std::unique_ptr<RocksEngine>(new RocksEngine(std::move(db), spaces, watch));
+  handles.pop_back();
+  SpaceHandles spaces{};
+  const std::vector<rocksdb::ColumnFamilyHandle*> leftovers = Sort(handles, &spaces);
+  std::string news;
+  Status mended;
+  if (salvages || !leftovers.empty()) {
+    mended = RunSalvage(path, db.get(), rocks.spaces[0], leftovers, &spaces, &news);
+  }
+  if (mended.has_value() && fs::exists(fs::path(path) / kRottenLogMarker)) {
+    mended = MarkAllDamaged(path, db.get(), spaces, &news);
+  }
+  if (!mended.has_value()) {
+    for (rocksdb::ColumnFamilyHandle* space : spaces) {
+      CHECK(db->DestroyColumnFamilyHandle(space).ok());
+    }
+    return CannotOpen(path, mended.error());
+  }
+  return std::unique_ptr<RocksEngine>(
+      new RocksEngine(std::move(db), spaces, watch, std::move(news)));
 }
 
-RocksEngine::RocksEngine(std::unique_ptr<rocksdb::DB> db, Handles spaces,
-                         std::shared_ptr<Watch> watch)
-    : db_(std::move(db)), spaces_(spaces), watch_(std::move(watch)) {}
+Result<std::unique_ptr<RocksEngine>> RocksEngine::OpenToRead(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(fs::path(path) / "CURRENT", error)) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("there is no node's data directory at {}: check the path", path));
+  }
+  if (IsLocked(path)) {
+    return Fail(Code::kConflict,
+                fmt::format("the data directory {} is in use: stop the node first", path));
+  }
+  RocksOptions rocks = MakeRocksOptions(kMemoryLimitBytesMin);
+  // Or RocksDB would begin a log of its own there.
+  rocks.database.info_log = std::make_shared<SilentLogger>();
+  std::vector<std::string> names;
+  if (Status ours = CheckFamilies(path, rocks.database, &names); !ours.has_value()) {
+    return std::unexpected(ours.error());
+  }
+  std::erase(names, rocksdb::kDefaultColumnFamilyName);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const std::string& name : names) {
+    families.emplace_back(name, rocks.spaces[static_cast<size_t>(*SpaceOf(name))]);
+  }
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(rocks.database, path, families, &handles, &opened);
+  if (!status.ok()) return CannotOpen(path, ToError(status));
+  std::unique_ptr<rocksdb::DB> db(opened);
+  CHECK(db->DestroyColumnFamilyHandle(handles.back()).ok());
+  handles.pop_back();
+  SpaceHandles spaces{};
+  for (rocksdb::ColumnFamilyHandle* leftover : Sort(handles, &spaces)) {
+    CHECK(db->DestroyColumnFamilyHandle(leftover).ok());
+  }
+  if (std::ranges::find(spaces, nullptr) != spaces.end()) {
+    for (rocksdb::ColumnFamilyHandle* space : spaces) {
+      if (space != nullptr) CHECK(db->DestroyColumnFamilyHandle(space).ok());
+    }
+    return Fail(Code::kInvalidArgument,
+                fmt::format("no node has written to {}: check the path", path));
+  }
+  return std::unique_ptr<RocksEngine>(
+      new RocksEngine(std::move(db), spaces, std::make_shared<Watch>(), {}));
+}
+
+RocksEngine::RocksEngine(std::unique_ptr<rocksdb::DB> db, const SpaceHandles& spaces,
+                         std::shared_ptr<Watch> watch, std::string news)
+    : db_(std::move(db)), spaces_(spaces), watch_(std::move(watch)), news_(std::move(news)) {}
 
 RocksEngine::~RocksEngine() {
   for (rocksdb::ColumnFamilyHandle* space : spaces_) {
@@ -240,6 +427,7 @@ Result<Presence> RocksEngine::Get(Space space, std::string_view key, Tier tier,
   if (status.ok()) return Presence::kFound;
   if (status.IsNotFound()) return Presence::kAbsent;
   if (status.IsIncomplete() && tier == Tier::kCache) return Presence::kNotCached;
+  watch_->OnReadError(ToError(status));
   return std::unexpected(ToError(status));
 }
 
@@ -275,6 +463,7 @@ Status RocksEngine::Scan(Space space, std::string_view from, std::string_view to
   const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(options, HandleOf(space)));
   row->Seek(ToSlice(from));
   while (row->Valid() && visit(ToView(row->key()), ToView(row->value()))) row->Next();
+  if (!row->status().ok()) watch_->OnReadError(ToError(row->status()));
   return ToStatus(row->status());
 }
 
@@ -289,5 +478,7 @@ EngineEstimate RocksEngine::Estimate() {
 }
 
 EngineHealth RocksEngine::Health() { return watch_->Health(); }
+
+Status RocksEngine::AskForSalvage() { return storage::AskForSalvage(db_->GetName()); }
 
 }  // namespace eddy::storage

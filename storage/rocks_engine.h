@@ -4,7 +4,6 @@
 // Threads: one writes; Get, Scan, Sync and Health may be called from others at the same time.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 
 #include "base/status.h"
 #include "storage/engine.h"
+#include "storage/rocks_salvage.h"
 
 namespace eddy::storage {
 
@@ -31,7 +31,15 @@ class RocksEngine final : public Engine {
   // kConflict when another process has it open; kInvalidArgument when it is no directory, holds
   // something else, is missing and must not be made, or the memory limit is too small; kIo when it
   // cannot be used; kCorruption when RocksDB cannot make sense of it.
+  //
+  // Salvages first where that was asked for (storage/rocks_salvage.h). Where the log has lost more
+  // than its end, everything is marked as damaged (storage/damage.h), since what was in it could be
+  // anywhere.
   [[nodiscard]] static Result<std::unique_ptr<RocksEngine>> Open(const RocksEngineOptions& options);
+
+  // Changes nothing, on disk or otherwise: what the log holds is read, and not recovered; writes
+  // fail. Fails as Open does; kConflict where a process has the directory open.
+  [[nodiscard]] static Result<std::unique_ptr<RocksEngine>> OpenToRead(const std::string& path);
 
   ~RocksEngine() override;
   RocksEngine(const RocksEngine&) = delete;
@@ -45,20 +53,25 @@ class RocksEngine final : public Engine {
               const Visitor& visit) override;
   EngineEstimate Estimate() override;
   EngineHealth Health() override;
+  Status AskForSalvage() override;
+
+  // What its opening has found or done, for people; empty: nothing.
+  const std::string& news() const { return news_; }
 
  private:
   class Watch;
-  using Handles = std::array<rocksdb::ColumnFamilyHandle*, kSpaces>;
 
-  RocksEngine(std::unique_ptr<rocksdb::DB> db, Handles spaces, std::shared_ptr<Watch> watch);
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, const SpaceHandles& spaces,
+              std::shared_ptr<Watch> watch, std::string news);
 
   rocksdb::ColumnFamilyHandle* HandleOf(Space space) const {
     return spaces_[static_cast<size_t>(space)];
   }
 
   const std::unique_ptr<rocksdb::DB> db_;
-  const Handles spaces_;                // destroyed through db_
+  const SpaceHandles spaces_;           // destroyed through db_
   const std::shared_ptr<Watch> watch_;  // RocksDB keeps listeners as shared pointers
+  const std::string news_;
 
   rocksdb::WriteBatch batch_;  // scratch
 };

@@ -101,6 +101,14 @@ Result<std::string> Apply(StoreVerb* verb, std::string_view stored, uint64_t rem
 
 }  // namespace
 
+bool NeedsRoom(const StoreVerb& verb) {
+  if (std::holds_alternative<PutVerb>(verb.action)) return true;
+  const auto* join = std::get_if<JoinVerb>(&verb.action);
+  if (join == nullptr) return false;
+  const Result<Record> record = DecodeRecord(join->record);
+  return record.has_value() && !record->siblings().empty();
+}
+
 std::vector<RowName> RowsOf(const StoreVerb& verb) {
   std::vector<RowName> rows;
   if (verb.hint_owner.has_value()) {
@@ -123,8 +131,7 @@ Store::Place Store::PlaceOf(const StoreVerb& verb) {
 
 bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* results) {
   if (auto* meta = std::get_if<PutMetaVerb>(&verb->action)) {
-    turn_.push_back(StagedWrite{Write{Space::kMeta, std::move(verb->key), std::move(meta->value)},
-                                Logging::kLogged});
+    StageMeta(std::move(verb->key), std::move(meta->value));
     staged_.push_back(Waiting{verb->id, Durability::kSync, {}, {}, {}, {}});
     return true;
   }
@@ -139,18 +146,38 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
     ExecuteTree(*verb, results);
     return true;
   }
+  if (std::holds_alternative<MendVerb>(verb->action)) {
+    ExecuteMend(*verb, results);
+    return true;
+  }
+  if (std::holds_alternative<CheckVerb>(verb->action)) {
+    if (tier == Tier::kCache) return false;
+    StoreResult result{verb->id, Stage::kApplied, std::string()};
+    std::optional<Digest> sound;
+    result.damage = LookAgain(verb->key, &sound);
+    results->push_back(std::move(result));
+    return true;
+  }
+  if (std::optional<Error> refuses = Refuses(*verb)) {
+    results->push_back(StoreResult{verb->id, Stage::kApplied, std::unexpected(*refuses)});
+    return true;
+  }
 
   const bool removes = std::holds_alternative<RemoveVerb>(verb->action);
   const Stage stage =
       removes || std::holds_alternative<JoinVerb>(verb->action) ? Stage::kDurable : Stage::kApplied;
   const Place place = PlaceOf(*verb);
   Result<std::optional<Stored>> loaded = Load(place, tier);
+  std::optional<FoundDamage> damage;
   if (!loaded.has_value() && loaded.error().code == Code::kCorruption) {
-    if (trees_ != nullptr && place.space == Space::kData) trees_->FoundRotten(place.key);
+    if (place.space == Space::kData) damage = NoteBad(place.key);
     if (std::holds_alternative<JoinVerb>(verb->action)) loaded = Stored();
   }
   if (!loaded.has_value()) {
-    results->push_back(StoreResult{verb->id, stage, std::unexpected(loaded.error())});
+    results->push_back(StoreResult{.id = verb->id,
+                                   .stage = stage,
+                                   .record = std::unexpected(loaded.error()),
+                                   .damage = damage});
     return true;
   }
   if (!loaded->has_value()) return false;
@@ -181,7 +208,10 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   uint32_t siblings = 0;
   Result<std::string> record = Apply(verb, stored.record, remembered_since, &siblings);
   if (!record.has_value()) {
-    results->push_back(StoreResult{verb->id, stage, std::unexpected(record.error())});
+    results->push_back(StoreResult{.id = verb->id,
+                                   .stage = stage,
+                                   .record = std::unexpected(record.error()),
+                                   .damage = damage});
     return true;
   }
   if (verb->hint_owner && record->size() > stored.record.size() &&
@@ -206,7 +236,7 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
     }
     StageRecord(place, Stored{*record, stored.remembered_since}, logging, stored.record);
   }
-  Waiting waiting{verb->id, verb->durability, {}, {}, {}, verb->hint_owner};
+  Waiting waiting{verb->id, verb->durability, {}, {}, {}, verb->hint_owner, damage};
   if (removes) waiting.left = *std::move(record);
   if (verb->durability == Durability::kSync) {
     ++unsynced_tokens_[token];
@@ -221,7 +251,8 @@ void Store::ExecuteTree(const StoreVerb& verb, std::vector<StoreResult>* results
   if (trees_ == nullptr) {
     result.record = Fail(Code::kUnsupported, "this store keeps no hash trees");
   } else if (const auto* build = std::get_if<BuildVerb>(&verb.action)) {
-    if (Status ok = Build(*build); !ok.has_value()) result.record = std::unexpected(ok.error());
+    const Status built = Build(*build, &result.damage);
+    if (!built.has_value()) result.record = std::unexpected(built.error());
   } else {
     const auto& asked = std::get<TreeVerb>(verb.action);
     if (const HashTree* tree = trees_->Find(asked.partition, asked.n)) {
@@ -233,7 +264,60 @@ void Store::ExecuteTree(const StoreVerb& verb, std::vector<StoreResult>* results
   results->push_back(std::move(result));
 }
 
-Status Store::Build(const BuildVerb& build) {
+void Store::ExecuteMend(const StoreVerb& verb, std::vector<StoreResult>* results) {
+  const auto& mend = std::get<MendVerb>(verb.action);
+  const bool all =
+      damage_.End(TokenRangeOf(mend.first), TokenRangeOf(mend.last), mend.as_of,
+                  [&](TokenRange range, const std::set<std::string>& bad) {
+                    StageMeta(DamageRowKey(range), std::nullopt);
+                    for (const std::string& key : bad) {
+                      if (!mend.drop_bad) break;
+                      if (trees_ != nullptr) trees_->Change(key, {}, {});
+                      StageRecord(Place{Space::kData, key}, Stored(), Logging::kLogged, {});
+                    }
+                  });
+  StoreResult result{verb.id, Stage::kApplied, std::string()};
+  if (!all) result.record = Fail(Code::kBusy, "more damage was found meanwhile");
+  results->push_back(std::move(result));
+}
+
+std::optional<FoundDamage> Store::NoteBad(std::string_view key) {
+  if (trees_ != nullptr) {
+    trees_->FoundRotten(key);
+    if (trees_->ReplicasOf(key) <= 1) return std::nullopt;
+  }
+  bool to_write = false;
+  const FoundDamage found = damage_.Found(key, &to_write);
+  const TokenRange range = TokenRangeOf(found.token);
+  if (to_write) StageMeta(DamageRowKey(range), DamageRowValue(range));
+  return found;
+}
+
+std::optional<FoundDamage> Store::LookAgain(const std::string& key, std::optional<Digest>* sound) {
+  RecordCache::Found cached;
+  if (cache_.Find(key, &cached)) {
+    *sound = RecordDigest(cached.record);
+    StageRecord(Place{Space::kData, key},
+                Stored{std::string(cached.record), cached.remembered_since}, Logging::kLogged, {});
+    return std::nullopt;
+  }
+  const auto now = Load(Place{Space::kData, key}, Tier::kDisk);
+  if (now.has_value() || now.error().code != Code::kCorruption) return std::nullopt;
+  return NoteBad(key);
+}
+
+std::optional<Error> Store::Refuses(const StoreVerb& verb) const {
+  if (!damage_.any() || verb.hint_owner.has_value()) return std::nullopt;
+  bool answers = true;
+  if (const auto* read = std::get_if<ReadVerb>(&verb.action)) answers = read->despite_damage;
+  if (const auto* remove = std::get_if<DeleteVerb>(&verb.action))
+    answers = remove->seen.has_value();
+  if (answers || !damage_.Holds(TokenOfKey(verb.key))) return std::nullopt;
+  return Error{Code::kUnavailable,
+               "this replica has lost something near this key and is being mended from the others"};
+}
+
+Status Store::Build(const BuildVerb& build, std::optional<FoundDamage>* damage) {
   switch (build.step) {
     case BuildVerb::Step::kBegin: {
       // What this turn has staged, a scan does not see yet.
@@ -247,9 +331,13 @@ Status Store::Build(const BuildVerb& build) {
     case BuildVerb::Step::kFeed: {
       std::vector<TreeKeeper::Row> rows;
       for (const ScannedRow& row : build.rows) {
-        if (row.record.has_value()) rows.push_back({row.key, row.digest});
-        // It is to be mended, which the cache would hinder: there it is sound.
-        if (!row.record.has_value()) cache_.Erase(row.key);
+        std::optional<Digest> sound;
+        if (row.record.has_value()) {
+          sound = row.digest;
+        } else if (const auto found = LookAgain(row.key, &sound)) {
+          *damage = found;
+        }
+        if (sound.has_value()) rows.push_back({row.key, *sound});
       }
       trees_->Feed(build.partition, rows, build.next);
       return {};
@@ -258,7 +346,10 @@ Status Store::Build(const BuildVerb& build) {
       for (const std::string& key : trees_->Unsettled(build.partition)) {
         // Changed a moment ago, so it is in memory but for rare cases.
         const auto now = Load(Place{Space::kData, key}, Tier::kDisk);
-        if (!now.has_value() && now.error().code == Code::kCorruption) continue;
+        if (!now.has_value() && now.error().code == Code::kCorruption) {
+          *damage = NoteBad(key);
+          continue;
+        }
         if (!now.has_value()) return std::unexpected(now.error());
         if (!(*now)->record.empty()) trees_->Settle(key, RecordDigest((*now)->record));
       }
@@ -318,8 +409,14 @@ bool Store::ReadsStaged(const StoreVerb& verb) const {
   });
 }
 
+void Store::StageMeta(std::string key, std::optional<std::string> value) {
+  turn_.push_back(
+      StagedWrite{Write{Space::kMeta, std::move(key), std::move(value)}, Logging::kLogged});
+}
+
 void Store::StageRecord(const Place& place, Stored record, Logging logging,
                         std::string_view before) {
+  if (damage_.any() && place.space == Space::kData) damage_.Replaced(place.key);
   wrote_unlogged_ = wrote_unlogged_ || logging == Logging::kUnlogged;
   std::optional<std::string> value;
   if (!record.record.empty()) value = std::move(record.record);
@@ -366,7 +463,10 @@ Status Store::WriteTurn() {
   }
   hint_changes_.clear();
   // What was written then, and what not, only the engine can tell.
-  if (!status.has_value()) cache_.Clear();
+  if (!status.has_value()) {
+    cache_.Clear();
+    damage_.BatchLost();
+  }
   logged_batch_.clear();
   unlogged_batch_.clear();
   return status;
@@ -435,6 +535,7 @@ void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResu
     result.record = *std::move(waiting->read);
   }
   result.hint_owner = waiting->hint_owner;
+  result.damage = waiting->damage;
   if (waiting->left.has_value()) result.record = *std::move(waiting->left);
   if (!status.has_value()) result.record = std::unexpected(status.error());
   results->push_back(std::move(result));

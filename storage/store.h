@@ -29,6 +29,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "lattice/record.h"
+#include "storage/damage.h"
 #include "storage/engine.h"
 #include "storage/hint_ledger.h"
 #include "storage/identity.h"
@@ -56,9 +57,13 @@ enum class Durability : uint8_t {
 // on disk shows only after the sync that covers it, and anything else only after the commit that
 // writes it: neither a crash of this replica nor an engine that refuses the write may take back
 // what a reader was shown.
+//
+// kUnavailable where the key lies in a damaged range (storage/damage.h), unless what is asked for
+// is only what this replica does hold.
 struct ReadVerb {
   // A stand-in's read: the hints that it keeps for these owners are joined in.
-  std::vector<NodeId> hint_owners;
+  std::vector<NodeId> hint_owners = {};
+  bool despite_damage = false;
 };
 
 // A write coordinated here: Record::Put on what is stored. Results: kApplied with the joined
@@ -76,14 +81,14 @@ struct PutVerb {
 };
 
 // A delete coordinated here: Record::Delete. Results as for PutVerb. Deleting what was never seen
-// writes nothing.
+// writes nothing; and kUnavailable where all that this replica holds is less than it held.
 struct DeleteVerb {
   std::optional<lattice::CausalContext> seen;  // nullopt: all that this replica holds
 };
 
 // A record from another replica: Record::Join. Result: kDurable only. Where nothing changes nothing
 // is written, but the result still waits for the sync that covers what is stored. A stored row that
-// has rotted is as one that was lost: the record takes its place.
+// has rotted is as one that was lost: the record takes its place, and its range is damaged.
 struct JoinVerb {
   std::string record;  // encoded
 };
@@ -123,6 +128,20 @@ struct BuildVerb {
   std::string next;
 };
 
+// A scan found the row of this key bad, maybe a while ago: looks again, and writes it anew where it
+// is sound in memory. Result: kApplied.
+struct CheckVerb {};
+
+// Ends the damage of the ranges that the tokens from `first` to `last` lie in, where none was found
+// since `as_of` (FoundDamage::number). Result: kApplied; kBusy where some was, and those stay.
+struct MendVerb {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  uint64_t as_of = 0;
+  // Whoever else could hold them does not: the rows that are bad still are dropped.
+  bool drop_bad = false;
+};
+
 // A row of Space::kMeta, always synced. Result: kDurable only.
 struct PutMetaVerb {
   std::string value;
@@ -133,7 +152,7 @@ struct StoreVerb {
   std::string key;  // encoded record key (storage/key.h), or a meta row's name
   Durability durability = Durability::kSync;
   std::variant<ReadVerb, PutVerb, DeleteVerb, JoinVerb, RemoveVerb, ScanVerb, TreeVerb, BuildVerb,
-               PutMetaVerb>
+               CheckVerb, MendVerb, PutMetaVerb>
       action;
   // Set: the verb is about the hint that is kept for this owner, not about the record itself.
   std::optional<NodeId> hint_owner = {};
@@ -157,7 +176,14 @@ struct StoreResult {
   uint32_t siblings = 0;
   // Of a hint that was written or removed: its owner. Scans from now on see it.
   std::optional<NodeId> hint_owner = {};
+  // A bad row was met, whatever became of the verb. kCorruption with it is no sign that anything
+  // else may be forgotten.
+  std::optional<FoundDamage> damage = {};
 };
+
+// Whether the verb needs room on the disk that it does not soon give back: what is refused first
+// where there is little. Deletes, removals and the store's own rows do not.
+bool NeedsRoom(const StoreVerb& verb);
 
 // The rows that Execute reads for this verb.
 struct RowName {
@@ -168,16 +194,17 @@ std::vector<RowName> RowsOf(const StoreVerb& verb);
 
 class Store {
  public:
-  // Does not own `engine` and `trees`, which must outlive it. `lease`: as OpenIdentity gave it at
-  // this start. `trees`: null where nobody compares. `cache_bytes`: of records kept in front of the
-  // engine; whoever writes to the engine past this store needs it to be 0. `hints`: of what lies in
-  // Space::kHints.
+  // Does not own `engine` and `trees`, which must outlive it. `lease` and `damaged`: as
+  // OpenIdentity gave them at this start. `trees`: null where nobody compares. `cache_bytes`: of
+  // records kept in front of the engine; whoever writes to the engine past this store needs it to
+  // be 0. `hints`: of what lies in Space::kHints.
   Store(Engine* engine, const Lease& lease, TreeKeeper* trees = nullptr, size_t cache_bytes = 0,
-        HintLedger hints = HintLedger())
+        HintLedger hints = HintLedger(), const std::vector<TokenRange>& damaged = {})
       : engine_(engine),
         trees_(trees),
         cache_(cache_bytes),
         hints_(std::move(hints)),
+        damage_(damaged),
         minted_(lease.begin) {}
 
   // Executes one verb and appends its immediate result, if it has one. With Tier::kCache, returns
@@ -197,6 +224,8 @@ class Store {
 
   // Verbs executed and not yet known durable: what a bound on memory is set on.
   size_t waiting() const { return staged_.size() + unsynced_.size(); }
+  // Something waits for Commit.
+  bool staged() const { return !turn_.empty() || !staged_.empty(); }
   const RecordCache& cache() const { return cache_; }
   const HintLedger& hints() const { return hints_; }
 
@@ -231,6 +260,7 @@ class Store {
     std::optional<std::string> read;  // what a reader that waits will be shown
     std::optional<std::string> left;  // what a removal left
     std::optional<NodeId> hint_owner;
+    std::optional<FoundDamage> damage = {};
     uint64_t commit = 0;  // set when committed
   };
 
@@ -243,6 +273,13 @@ class Store {
   Result<bool> JoinHints(const StoreVerb& verb, Tier tier, std::string* record);
   // `before`: the record as it was, where it is a hint's.
   void StageRecord(const Place& place, Stored record, Logging logging, std::string_view before);
+  void StageMeta(std::string key, std::optional<std::string> value);
+  // A row of Space::kData is bad. nullopt: nobody else has what it had, so there is nothing to do.
+  std::optional<FoundDamage> NoteBad(std::string_view key);
+  // What CheckVerb does; `*sound`: the digest of the record where it was sound in memory.
+  std::optional<FoundDamage> LookAgain(const std::string& key, std::optional<Digest>* sound);
+  // Why this replica does not answer; nullopt: it does.
+  std::optional<Error> Refuses(const StoreVerb& verb) const;
   Status WriteTurn();
   void CacheWrite(const StagedWrite& staged);
   void Book(Logging logging);
@@ -250,7 +287,8 @@ class Store {
   void Release(uint64_t token);
 
   void ExecuteTree(const StoreVerb& verb, std::vector<StoreResult>* results);
-  Status Build(const BuildVerb& build);
+  void ExecuteMend(const StoreVerb& verb, std::vector<StoreResult>* results);
+  Status Build(const BuildVerb& build, std::optional<FoundDamage>* damage);
 
   Engine* const engine_;
   TreeKeeper* const trees_;
@@ -258,6 +296,7 @@ class Store {
   RecordCache cache_;
   // Of Space::kHints, likewise.
   HintLedger hints_;
+  Damage damage_;
 
   // The turn under way: what it writes, one write a record, and which write is whose, for verbs
   // that follow on the same key; and the verbs that wait for it.

@@ -24,6 +24,12 @@ void TreeKeeper::Toggle(Trees* trees, std::string_view key, const Digest& record
       LeafOf(parts->token, options_.partition_bits), TreeDigest(key, record));
 }
 
+uint8_t TreeKeeper::ReplicasOf(std::string_view key) const {
+  const auto parts = DecodeKey(key);
+  CHECK(parts.has_value());
+  return options_.replicas_of(parts->bucket);
+}
+
 void TreeKeeper::Change(std::string_view key, std::string_view before, std::string_view after) {
   Partition& partition = partitions_[PartitionOf(key)];
   if (const auto mended = partition.rotten.find(key); mended != partition.rotten.end()) {
@@ -51,7 +57,8 @@ void TreeKeeper::ForgetAll() {
 
 void TreeKeeper::FoundRotten(std::string_view key) {
   Partition& partition = partitions_[PartitionOf(key)];
-  if (partition.rotten.size() >= kRottenMax || !partition.rotten.emplace(key).second) return;
+  if (partition.rotten.contains(key)) return;
+  if (partition.rotten.size() < kRottenMax) partition.rotten.emplace(key);
   partition.known = false;
   partition.trees.clear();
   partition.build.reset();

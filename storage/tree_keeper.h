@@ -43,7 +43,8 @@ class TreeKeeper {
   void ForgetAll();
   // The row of this key cannot be read. It is as good as missing, so its partition is unknown until
   // it is built anew without it: the comparison with the other owners then finds it, and what they
-  // send mends it. Only the first time, or reads of the row would keep the tree from being known.
+  // send mends it. Only the first time, or reads of the row would keep the tree from being known;
+  // of more than kRottenMax in a partition those beyond do that until others are mended.
   void FoundRotten(std::string_view key);
 
   // Building. `changing`: keys whose newest change a scan may not see yet.
@@ -61,6 +62,8 @@ class TreeKeeper {
   // False: the build had been given up.
   bool Finish(uint32_t partition);
 
+  // Of the key's bucket.
+  uint8_t ReplicasOf(std::string_view key) const;
   bool IsKnown(uint32_t partition) const { return partitions_[partition].known; }
   size_t known() const;
   size_t size() const { return partitions_.size(); }
@@ -86,7 +89,7 @@ class TreeKeeper {
   uint32_t PartitionOf(std::string_view key) const;
   void Toggle(Trees* trees, std::string_view key, const Digest& record) const;
 
-  static constexpr size_t kRottenMax = 1024;  // a partition; beyond, a rebuild finds them
+  static constexpr size_t kRottenMax = 16 * 1024;
 
   const Options options_;
   const HashTree empty_;

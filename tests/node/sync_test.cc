@@ -106,7 +106,9 @@ class Sync : public ::testing::Test {
     return options;
   }
 
-  Sync() { bench_.GrantLeases(); }
+  explicit Sync(const NodeOptions& options = Options()) : bench_(3, options) {
+    bench_.GrantLeases();
+  }
 
   // Until nobody has had anything to say for longer than it takes to try again.
   void Settle() {
@@ -141,7 +143,7 @@ class Sync : public ::testing::Test {
     return 0;
   }
 
-  Bench bench_{3, Options()};
+  Bench bench_;
   Owner second_{&bench_, Bench::Peer(2)};
   Owner third_{&bench_, Bench::Peer(3)};
 };
@@ -363,6 +365,140 @@ TEST_F(Sync, DoesNotBelieveAListOfKeysThatLieElsewhere) {
   ASSERT_GT(second_.segments, 0u);
   EXPECT_EQ(Counter("refused_malformed"), second_.segments);
   EXPECT_EQ(second_.reads + second_.writes, 0u);
+}
+
+class Mending : public Sync, public ::testing::WithParamInterface<Duration> {
+ protected:
+  static NodeOptions OptionsOf(Duration anti_entropy_period) {
+    NodeOptions options = Options();
+    options.anti_entropy_period = anti_entropy_period;
+    return options;
+  }
+  Mending() : Sync(OptionsOf(GetParam())) {}
+
+  void Rot(const std::string& key) {
+    ASSERT_TRUE(bench_.engine().Rot(storage::Space::kData, RecordKeyOf(key), 100));
+  }
+  // What this node tells another that reads one of its records.
+  wire::ReadReply AskedFor(const std::string& key, bool as_owner = false) {
+    bench_.Receive(Bench::Peer(2), wire::ReadRequest{.op = 5,
+                                                     .key = RecordKeyOf(key),
+                                                     .have = {},
+                                                     .budget = seconds(1),
+                                                     .as_owner = as_owner});
+    const auto replies = bench_.Sent<wire::ReadReply>(Bench::Peer(2));
+    EXPECT_EQ(replies.size(), 1u);
+    return replies.front();
+  }
+};
+
+TEST_P(Mending, WhatIsLostComesBackFromTheOthersAndIsNotAnsweredForUntilThen) {
+  StoreEverywhere(300);
+  Settle();
+  const size_t reads = second_.reads + third_.reads;
+  Rot("k7");
+  EXPECT_EQ(AskedFor("k7").error->code, Code::kCorruption);
+  EXPECT_EQ(bench_.node().damaged_ranges(), 1u);
+  EXPECT_EQ(bench_.node().damaged_partitions(), 1u);
+
+  // A record that is behind takes its place, and is not shown.
+  const std::string key = RecordKeyOf("k7");
+  second_.records[key] = storage::EncodeRecord(RecordOf(2, 9, "later"));
+  bench_.Receive(Bench::Peer(3),
+                 wire::WriteRequest{.op = 6,
+                                    .key = key,
+                                    .record = storage::EncodeRecord(RecordOf(3, 1, "behind")),
+                                    .budget = seconds(1)});
+  bench_.Sync();
+  EXPECT_EQ(bench_.Sent<wire::WriteReply>(Bench::Peer(3)).size(), 1u) << "what is new is kept";
+  EXPECT_EQ(AskedFor("k7").error->code, Code::kUnavailable);
+  EXPECT_FALSE(AskedFor("k7", true).error) << "to an owner it says what it holds";
+  // A client is led to who can tell.
+  bench_.Submit(GetOf("k7"));
+  EXPECT_EQ(bench_.Sent<wire::ForwardRequest>(Bench::Peer(2)).size() +
+                bench_.Sent<wire::ForwardRequest>(Bench::Peer(3)).size(),
+            1u);
+
+  Settle();
+  EXPECT_EQ(bench_.node().damaged_ranges(), 0u);
+  lattice::Record joined = RecordOf(3, 1, "behind");
+  joined.Join(RecordOf(2, 9, "later"));
+  joined.Join(RecordOf(1, 1, "v"));
+  EXPECT_EQ(bench_.Stored(key), joined);
+  EXPECT_FALSE(AskedFor("k7").error);
+  EXPECT_EQ(second_.reads + third_.reads - reads, 2u) << "that record alone, from each";
+  EXPECT_EQ(Counter("bad_records_found"), 1u);
+  EXPECT_EQ(Counter("partitions_mended"), 1u);
+}
+
+TEST_P(Mending, WaitsForEveryOtherOwner) {
+  StoreEverywhere(50);
+  Settle();
+  Rot("k7");
+  bench_.PeerDown(Bench::Peer(3));
+  EXPECT_TRUE(AskedFor("k7").error);
+  Settle();
+  EXPECT_EQ(bench_.node().damaged_ranges(), 1u);
+  EXPECT_FALSE(bench_.Stored(RecordKeyOf("k7")).empty()) << "though it is back from one";
+  EXPECT_EQ(AskedFor("k7").error->code, Code::kUnavailable);
+  bench_.PeerUp(Bench::Peer(3));
+  Settle();
+  EXPECT_EQ(bench_.node().damaged_ranges(), 0u);
+}
+
+TEST_P(Mending, WhatNobodyElseHasIsGone) {
+  StoreEverywhere(50);
+  Settle();
+  const std::string key = RecordKeyOf("k7");
+  second_.records.erase(key);
+  third_.records.erase(key);
+  Rot("k7");
+  EXPECT_TRUE(AskedFor("k7").error);
+  Settle();
+  EXPECT_EQ(bench_.node().damaged_ranges(), 0u);
+  const wire::ReadReply reply = AskedFor("k7");
+  EXPECT_FALSE(reply.error);
+  EXPECT_TRUE(reply.record.empty());
+}
+
+TEST_P(Mending, TheScrubFindsWhatNobodyReads) {
+  StoreEverywhere(50);
+  Settle();
+  Rot("k7");
+  Rot("k8");
+  // Nothing was read, and its trees still tell of them.
+  for (int hour = 0; hour < 24 * 7; ++hour) bench_.Advance(std::chrono::hours(1));
+  Settle();
+  EXPECT_EQ(Counter("bad_records_found"), 2u);
+  EXPECT_EQ(bench_.node().damaged_ranges(), 0u);
+  EXPECT_EQ(bench_.Stored(RecordKeyOf("k7")), RecordOf(1, 1, "v"));
+  EXPECT_EQ(bench_.Stored(RecordKeyOf("k8")), RecordOf(1, 1, "v"));
+}
+
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutAntiEntropy, Mending,
+                         ::testing::Values(Duration(seconds(10)), Duration{}));
+
+TEST(MendingAlone, WhereThereIsNobodyElseABadRecordStaysAnErrorAndTheOthersAreServed) {
+  NodeOptions options;
+  Bench bench(1, options);
+  bench.Advance(seconds(5));
+  bench.Sync();
+  const auto read = [&](const std::string& key) {
+    const uint64_t ticket = bench.Submit(GetOf(key));
+    return *bench.Reply(ticket);
+  };
+  for (const std::string key : {"a", "b"}) {
+    bench.Submit(PutOf(key, "v"));
+    bench.Sync();
+  }
+  ASSERT_TRUE(bench.engine().Rot(storage::Space::kData, RecordKeyOf("a"), 100));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(read("a").error->code, Code::kUnavailable);
+    bench.Advance(seconds(1));
+    bench.Sync();
+    EXPECT_EQ(bench.node().damaged_ranges(), 0u);
+    EXPECT_EQ(read("b").siblings.size(), 1u);
+  }
 }
 
 }  // namespace

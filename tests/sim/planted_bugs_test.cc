@@ -49,7 +49,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{PlantedBug::kHandoverKeeps, 65}, Planted{PlantedBug::kHandoverUnheard, 15},
         Planted{PlantedBug::kGossipMute, 5}, Planted{PlantedBug::kReapUnasked, 1600},
         Planted{PlantedBug::kReapNever, 20}, Planted{PlantedBug::kSiblingsUncapped, 30},
-        Planted{PlantedBug::kJoinUnasked, 120}, Planted{PlantedBug::kTakenAtOnce, 600}),
+        Planted{PlantedBug::kJoinUnasked, 120}, Planted{PlantedBug::kTakenAtOnce, 600},
+        Planted{PlantedBug::kDamageForgotten, 360}),
     [](const auto& planted) {
       std::string name(kPlantedBugNames[static_cast<size_t>(planted.param.bug)]);
       std::erase(name, '-');
@@ -58,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(PlantedBugs, NoneIsLeftOut) {
   // The list above has every bug that there is.
-  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 35u);
+  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 36u);
 }
 
 }  // namespace

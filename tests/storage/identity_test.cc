@@ -80,6 +80,23 @@ TEST_F(IdentityTest, AnUncleanStartSkipsTheLeaseAndBeginsAHistory) {
   EXPECT_EQ(after.history.begin, after.lease.begin + 1);
 }
 
+TEST_F(IdentityTest, KnowsWhichRangesAreDamagedAndTrustsNoLeaseWhereAllAre) {
+  const Identity before = Open();
+  Write({{Space::kMeta, DamageRowKey(3), DamageRowValue(3)},
+         {Space::kMeta, DamageRowKey(0x3fff), DamageRowValue(0x3fff)}});
+  Identity after = Open();
+  EXPECT_EQ(after.damaged, (std::vector<TokenRange>{3, 0x3fff}));
+  EXPECT_EQ(after.lease.actor, before.lease.actor);
+  for (TokenRange range = 0; range < 1 << kTokenRangeBits; ++range) {
+    Write({{Space::kMeta, DamageRowKey(range), DamageRowValue(range)}});
+  }
+  after = Open();
+  EXPECT_EQ(after.damaged.size(), 16'384u);
+  EXPECT_NE(after.lease.actor, before.lease.actor);
+  EXPECT_EQ(after.lease.begin, 0u);
+  EXPECT_EQ(after.history.begin, 1u);
+}
+
 TEST_F(IdentityTest, ACleanStartGoesOnWithTheHistory) {
   const Identity before = Open();
   ASSERT_TRUE(CloseIdentity(&engine_, lattice::History{77}).has_value());

@@ -1,5 +1,6 @@
 #include "storage/rocks_engine.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -13,7 +14,11 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "base/check.h"
+#include "storage/damage.h"
+#include "storage/key.h"
+#include "storage/rocks_log_check.h"
 #include "storage/rocks_options.h"
+#include "storage/rocks_salvage.h"
 #include "tests/storage/engine_promises.h"
 #include "tests/storage/scan_promises.h"
 #include "tests/storage/temp_dir.h"
@@ -340,6 +345,165 @@ TEST(RocksOptions, BoundMemoryByOneCache) {
     EXPECT_TRUE(table->whole_key_filtering);
     EXPECT_TRUE(space.level_compaction_dynamic_level_bytes);
     EXPECT_LE(space.write_buffer_size, size_t{8} << 20);
+  }
+}
+
+// Rows as a node has them: tokens spread over all ranges.
+std::string KeyAt(uint64_t token) {
+  return EncodeKey({.token = token, .bucket = "b", .key = "k" + std::to_string(token)});
+}
+constexpr int kSpread = 4000;
+uint64_t SpreadToken(int i) { return static_cast<uint64_t>(i) * (UINT64_MAX / kSpread); }
+void WriteSpread(Engine* engine) {
+  for (int i = 0; i < kSpread; ++i) {
+    ASSERT_TRUE(engine->Write(Row(KeyAt(SpreadToken(i)), std::string(200, 'v')), Logging::kLogged)
+                    .has_value());
+  }
+}
+
+struct Salvaged {
+  int found = 0;
+  int lost = 0;
+  std::vector<TokenRange> damaged;
+};
+Salvaged LookAt(RocksEngine* engine) {
+  Salvaged seen{.damaged = ReadDamage(engine).value()};
+  for (int i = 0; i < kSpread; ++i) {
+    const uint64_t token = SpreadToken(i);
+    std::string value;
+    const auto presence = engine->Get(Space::kData, KeyAt(token), Tier::kDisk, &value);
+    EXPECT_TRUE(presence.has_value());
+    if (presence == Presence::kFound) {
+      EXPECT_EQ(value, std::string(200, 'v'));
+      ++seen.found;
+      continue;
+    }
+    ++seen.lost;
+    EXPECT_TRUE(std::ranges::binary_search(seen.damaged, TokenRangeOf(token)))
+        << "absent, and nobody knows that it was lost";
+  }
+  return seen;
+}
+
+TEST(RocksEngine, ASalvageKeepsWhatCanBeReadAndMarksTheRest) {
+  TempDir directory;
+  {
+    const auto engine = Open(directory / "data");
+    WriteSpread(engine.get());
+    ASSERT_TRUE(engine->Flush().has_value());
+  }
+  const std::vector<fs::path> tables = FilesEndingWith(directory / "data", ".sst");
+  ASSERT_EQ(tables.size(), 1u);
+  FlipByte(tables[0], 300'000);
+  {
+    const auto engine = Open(directory / "data");
+    EXPECT_FALSE(engine->Health().damaged.has_value());
+    const Status scanned =
+        engine->Scan(Space::kData, "", "", [](std::string_view, std::string_view) { return true; });
+    ASSERT_FALSE(scanned.has_value());
+    EXPECT_EQ(engine->Health().damaged->code, Code::kCorruption);
+    ASSERT_TRUE(engine->AskForSalvage().has_value());
+  }
+  std::vector<TokenRange> damaged;
+  for (int opening = 0; opening < 3; ++opening) {
+    const auto engine = Open(directory / "data");
+    EXPECT_EQ(engine->news().empty(), opening > 0);
+    const Salvaged seen = LookAt(engine.get());
+    EXPECT_GT(seen.lost, 0);
+    EXPECT_LT(seen.lost, 100) << "a block, and no more";
+    EXPECT_LT(seen.damaged.size(), 400u);
+    if (opening == 0) damaged = seen.damaged;
+    EXPECT_EQ(seen.damaged, damaged);
+    EXPECT_FALSE(engine->Health().damaged.has_value());
+    // It is a store like any other: also for the next salvage.
+    ASSERT_TRUE(engine->Write(Row("key", "value"), Logging::kLogged).has_value());
+    ASSERT_TRUE(engine->Flush().has_value());
+    if (opening == 1) {
+      std::string ignored;
+      ASSERT_TRUE(engine->Get(Space::kData, "key", Tier::kDisk, &ignored).has_value());
+    }
+  }
+}
+
+TEST(RocksEngine, ASalvageThatWasInterruptedBeginsAnew) {
+  TempDir directory;
+  const std::string path = directory / "data";
+  {
+    const auto engine = Open(path);
+    WriteSpread(engine.get());
+    ASSERT_TRUE(engine->Flush().has_value());
+  }
+  // What it would have left half-way: the copy, with something in it that is only there.
+  {
+    std::vector<std::string> names;
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), path, &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names)
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::DBOptions(), path, families, &handles, &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    rocksdb::ColumnFamilyHandle* copy = nullptr;
+    ASSERT_TRUE(db->CreateColumnFamily({}, OtherFamilyName("data"), &copy).ok());
+    ASSERT_TRUE(db->Put({}, copy, "half", "way").ok());
+    handles.push_back(copy);
+    for (auto* handle : handles) ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  ASSERT_TRUE(AskForSalvage(path).has_value());
+  const auto engine = Open(path);
+  const Salvaged seen = LookAt(engine.get());
+  EXPECT_EQ(seen.found, kSpread);
+  EXPECT_TRUE(seen.damaged.empty());
+  std::string value;
+  EXPECT_EQ(engine->Get(Space::kData, "half", Tier::kDisk, &value), Presence::kAbsent);
+  EXPECT_FALSE(SalvageIsAskedFor(path));
+}
+
+// A log that ends in the middle of a record is what a crash leaves; one that goes on behind a bad
+// place has lost what was acknowledged.
+TEST(RocksEngine, ALogThatHasRottedLeavesNothingToBeAnsweredForAndATornOneAll) {
+  TempDir directory;
+  const fs::path live = directory / "data";
+  const fs::path killed = directory / "killed";
+  constexpr int kRows = 400;
+  {
+    const auto engine = Open(live);
+    for (int i = 0; i < kRows; ++i) {
+      const std::string key = KeyAt(static_cast<uint64_t>(i) << 50);
+      ASSERT_TRUE(engine->Write(Row(key, std::string(300, 'v')), Logging::kLogged).has_value());
+    }
+    ASSERT_TRUE(engine->Sync().has_value());
+    CopyFiles(live, killed);
+  }
+  const fs::path log = FilesEndingWith(killed, ".log").at(0).filename();
+  const auto bytes = static_cast<std::streamoff>(fs::file_size(killed / log));
+  int case_number = 0;
+  const auto damaged_after = [&](const auto& change) {
+    const fs::path copy = directory / std::to_string(++case_number);
+    CopyFiles(killed, copy);
+    change(copy / log);
+    EXPECT_TRUE(LogsHaveRotted(copy).has_value());
+    size_t damaged = 0;
+    for (int opening = 0; opening < 2; ++opening) {
+      const auto engine = Open(copy);
+      damaged = ReadDamage(engine.get()).value().size();
+      EXPECT_EQ(engine->news().empty(), opening > 0 || damaged == 0);
+    }
+    return damaged;
+  };
+  EXPECT_EQ(damaged_after([](const fs::path&) {}), 0u);
+  for (const std::streamoff cut : {1, 8, 400, 33'000}) {
+    EXPECT_EQ(damaged_after([&](const fs::path& file) {
+                fs::resize_file(file, static_cast<uintmax_t>(bytes - cut));
+              }),
+              0u)
+        << cut;
+  }
+  // A payload, a length, a checksum, in the first block and in the last.
+  for (const std::streamoff at : {std::streamoff{100}, std::streamoff{4}, std::streamoff{0},
+                                  std::streamoff{40'000}, bytes - 1'000}) {
+    EXPECT_EQ(damaged_after([&](const fs::path& file) { FlipByte(file, at); }), 16'384u) << at;
   }
 }
 

@@ -34,6 +34,7 @@ std::string KeyOf(const std::string& key, uint64_t token = 5) {
   return EncodeKey({.token = token, .bucket = "b", .key = key});
 }
 const std::string kKey = KeyOf("key");
+constexpr uint64_t kElsewhere = uint64_t{1} << 60;  // a token far from that
 
 // What a result says, briefly: "7 applied" or "7 durable", or its error.
 std::string Brief(const StoreResult& result) {
@@ -433,13 +434,14 @@ TEST_F(StoreTest, ARottenOrMisplacedRecordIsAnErrorAndStaysAsItIs) {
   ASSERT_EQ(engine_.Get(Space::kData, kKey, Tier::kDisk, &stored), Presence::kFound);
   std::string rotten = stored;
   rotten[rotten.size() / 2] ^= 1;
-  for (const auto& [key, row] : {std::pair(kKey, rotten), std::pair(KeyOf("other"), stored)}) {
+  const std::string other = KeyOf("other", kElsewhere);
+  for (const auto& [key, row] : {std::pair(kKey, rotten), std::pair(other, stored)}) {
     ASSERT_TRUE(engine_.Write({{Space::kData, key, row}}, Logging::kLogged).has_value());
-    EXPECT_THAT(Brief(Execute(2, ReadVerb{}, Durability::kSync, key)),
+    EXPECT_THAT(Brief(Execute(2, DeleteVerb{}, Durability::kSync, key)),
                 ElementsAre("2 applied corruption"));
     EXPECT_THAT(Brief(Execute(3, MakePut("b"), Durability::kSync, key)),
                 ElementsAre("3 applied corruption"));
-    EXPECT_THAT(Brief(Execute(4, DeleteVerb{}, Durability::kSync, key)),
+    EXPECT_THAT(Brief(Execute(4, ReadVerb{.despite_damage = true}, Durability::kSync, key)),
                 ElementsAre("4 applied corruption"));
     EXPECT_THAT(Brief(Execute(5, JoinVerb{"garbage"}, Durability::kSync, key)),
                 ElementsAre("5 durable corruption"));
@@ -463,21 +465,18 @@ TEST_F(StoreTest, ARottenRecordIsMendedByAnotherReplicasAndRememberedFromThenOn)
     ASSERT_TRUE(trees.IsKnown(0));
   };
   build();
-  std::string rotten;
-  ASSERT_EQ(engine_.Get(Space::kData, kKey, Tier::kDisk, &rotten), Presence::kFound);
-  rotten[rotten.size() / 2] ^= 1;
-  ASSERT_TRUE(engine_.Write({{Space::kData, kKey, rotten}}, Logging::kLogged).has_value());
+  ASSERT_TRUE(engine_.Rot(Space::kData, kKey, 77));
 
   EXPECT_THAT(Brief(Execute(3, ReadVerb{})), ElementsAre("3 applied corruption"));
   EXPECT_FALSE(trees.IsKnown(0)) << "they told of a record that is none";
   build();
-  Execute(3, ReadVerb{});
+  Execute(3, ReadVerb{.despite_damage = true});
   EXPECT_TRUE(trees.IsKnown(0)) << "without it now";
 
   Execute(3, JoinVerb{EncodeRecord(PeersRecord(1, "c"))});
   Commit();
   EXPECT_THAT(Brief(Sync()), ElementsAre("3 durable"));
-  EXPECT_THAT(Values(), ElementsAre("c"));
+  EXPECT_THAT(ValuesOf(Execute(4, ReadVerb{.despite_damage = true}).at(0)), ElementsAre("c"));
   HashTree expected;
   expected.Toggle(LeafOf(TokenOfKey(kKey), 0),
                   TreeDigest(kKey, RecordDigest(EncodeRecord(PeersRecord(1, "c")))));
@@ -485,6 +484,106 @@ TEST_F(StoreTest, ARottenRecordIsMendedByAnotherReplicasAndRememberedFromThenOn)
   // What this replica wrote there before is forgotten, so no new dot may claim it.
   const auto applied = Execute(4, MakePut("d"));
   EXPECT_EQ(DecodeRecord(*applied.at(0).record)->context().LastOf(kSelf).after, counter_ - 1);
+}
+
+TEST_F(StoreTest, WhatWasLostIsNotAnsweredForUntilItIsMended) {
+  const std::string neighbour = KeyOf("neighbour", 6);
+  const std::string other = KeyOf("other", kElsewhere);
+  for (const std::string& key : {kKey, neighbour, other}) {
+    Execute(1, JoinVerb{EncodeRecord(PeersRecord(9, "new"))}, Durability::kSync, key);
+  }
+  Settle();
+  ASSERT_TRUE(engine_.Rot(Space::kData, kKey, 77));
+  const auto found = Execute(2, ReadVerb{});
+  EXPECT_THAT(Brief(found), ElementsAre("2 applied corruption"));
+  ASSERT_TRUE(found.at(0).damage.has_value());
+
+  // Another replica's record, which is behind, takes its place: that is no answer yet.
+  const auto refused = [&](const std::string& key) {
+    return Brief(Execute(3, ReadVerb{}, Durability::kSync, key)).at(0) == "3 applied unavailable";
+  };
+  EXPECT_TRUE(refused(kKey));
+  Execute(4, JoinVerb{EncodeRecord(PeersRecord(1, "old"))});
+  Settle();
+  EXPECT_TRUE(refused(kKey));
+  EXPECT_TRUE(refused(neighbour)) << "nor for what may have been lost with it";
+  EXPECT_FALSE(refused(other));
+  EXPECT_THAT(ValuesOf(Execute(5, ReadVerb{.despite_damage = true}).at(0)), ElementsAre("old"));
+  EXPECT_THAT(Brief(Execute(6, DeleteVerb{})), ElementsAre("6 applied unavailable"))
+      << "all that it holds is less than it held";
+  Settle();
+
+  // A crash changes nothing about it.
+  engine_.Crash();
+  const auto ranges = ReadDamage(&engine_);
+  ASSERT_THAT(ranges.value(), ElementsAre(TokenRangeOf(5)));
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, nullptr, 0, HintLedger(), *ranges);
+  EXPECT_TRUE(refused(kKey));
+
+  EXPECT_THAT(Brief(Execute(7, MendVerb{.as_of = Damage::kFromBefore, .drop_bad = true})),
+              ElementsAre("7 applied"));
+  EXPECT_FALSE(refused(kKey));
+  EXPECT_THAT(Values(), ElementsAre("old"));
+  Settle();
+  EXPECT_THAT(ReadDamage(&engine_).value(), IsEmpty());
+}
+
+TEST_F(StoreTest, WhatTakesTheLostRecordsPlaceAndTheDamageAreWrittenTogether) {
+  Execute(1, JoinVerb{EncodeRecord(PeersRecord(9, "new"))});
+  Settle();
+  ASSERT_TRUE(engine_.Rot(Space::kData, kKey, 77));
+  // Nobody had read it, so this is how it is found.
+  const std::string old = EncodeRecord(PeersRecord(1, "old"));
+  Execute(2, JoinVerb{old});
+  engine_.FailCall(MemoryEngine::Call::kWrite, 1, kBadDisk);
+  EXPECT_THAT(Brief(Commit()), ElementsAre("2 durable io"));
+  EXPECT_THAT(ReadDamage(&engine_).value(), IsEmpty());
+  Execute(3, JoinVerb{old});
+  Commit();
+  EXPECT_EQ(engine_.unsynced_batches(), 1u);
+  EXPECT_THAT(ReadDamage(&engine_).value(), ElementsAre(TokenRangeOf(5)));
+}
+
+TEST_F(StoreTest, DamageThatIsFoundWhileItIsMendedStays) {
+  const std::string later = KeyOf("later", 6);
+  for (const std::string& key : {kKey, later}) {
+    Execute(1, JoinVerb{EncodeRecord(PeersRecord(9, "new"))}, Durability::kSync, key);
+  }
+  Settle();
+  ASSERT_TRUE(engine_.Rot(Space::kData, kKey, 77));
+  const uint64_t as_of = Execute(2, ReadVerb{}).at(0).damage->number;
+  ASSERT_TRUE(engine_.Rot(Space::kData, later, 77));
+  const auto found = Execute(3, CheckVerb{}, Durability::kSync, later);
+  ASSERT_TRUE(found.at(0).damage.has_value());
+  EXPECT_GT(found.at(0).damage->number, as_of);
+  EXPECT_EQ(Execute(3, CheckVerb{}).at(0).damage->number, found.at(0).damage->number)
+      << "what is known is nothing new";
+
+  const MendVerb mend{.as_of = as_of, .drop_bad = true};
+  EXPECT_THAT(Brief(Execute(4, mend)), ElementsAre("4 applied busy"));
+  EXPECT_THAT(Brief(Execute(5, ReadVerb{})), ElementsAre("5 applied unavailable"));
+  const MendVerb anew{.as_of = found.at(0).damage->number, .drop_bad = true};
+  EXPECT_THAT(Brief(Execute(6, anew)), ElementsAre("6 applied"));
+  Settle();
+  // Nobody had either of them.
+  EXPECT_THAT(Values(), IsEmpty());
+  EXPECT_THAT(Values(later), IsEmpty());
+}
+
+TEST_F(StoreTest, WhatOnlyOneReplicaKeepsStaysAnErrorAndIsNoDamageToOthers) {
+  TreeKeeper trees({.partition_bits = 0, .replicas_of = [](std::string_view) { return 1; }});
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, &trees);
+  const std::string neighbour = KeyOf("neighbour", 6);
+  Execute(1, MakePut("a"));
+  Execute(1, MakePut("b"), Durability::kSync, neighbour);
+  Settle();
+  ASSERT_TRUE(engine_.Rot(Space::kData, kKey, 77));
+  for (int i = 0; i < 2; ++i) {
+    const auto found = Execute(2, ReadVerb{});
+    EXPECT_THAT(Brief(found), ElementsAre("2 applied corruption"));
+    EXPECT_FALSE(found.at(0).damage.has_value());
+  }
+  EXPECT_THAT(Values(neighbour), ElementsAre("b"));
 }
 
 TEST_F(StoreTest, ACachedRecordIsFoundWithoutTheEngineAndIsTheOneWrittenLast) {
@@ -786,6 +885,21 @@ TEST_F(StoreTest, WhatWasAcknowledgedOutlivesACrashAtAnyPoint) {
     }
   }
   EXPECT_GT(promises, 1000u);
+}
+
+TEST_F(StoreTest, OnlyWhatLeavesAValueNeedsRoom) {
+  const auto needs = [](decltype(StoreVerb::action) action) {
+    return NeedsRoom(StoreVerb{1, kKey, Durability::kSync, std::move(action)});
+  };
+  EXPECT_TRUE(needs(MakePut("a")));
+  EXPECT_TRUE(needs(JoinVerb{EncodeRecord(PeersRecord(1, "a"))}));
+  Record tombstone = PeersRecord(1, "a");
+  tombstone.Delete(tombstone.context());
+  EXPECT_FALSE(needs(JoinVerb{EncodeRecord(tombstone)}));
+  EXPECT_FALSE(needs(DeleteVerb{}));
+  EXPECT_FALSE(needs(RemoveVerb{}));
+  EXPECT_FALSE(needs(ReadVerb{}));
+  EXPECT_FALSE(needs(PutMetaVerb{"row"}));
 }
 
 }  // namespace
