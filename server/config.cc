@@ -181,7 +181,8 @@ std::vector<Section> SectionsOf(Config* config) {
             &config->engine),
         ChoiceField("durability", kDurabilities, &config->durability),
         BytesField("memory_limit", uint64_t{16} << 20, uint64_t{1} << 44,
-                   &config->memory_limit_bytes)}},
+                   &config->memory_limit_bytes),
+        NumberField("disk_reserve_percent", 0, 90, &config->disk_reserve_percent)}},
       {"log",
        {ChoiceField<LogLevel>("level",
                               {{"debug", LogLevel::kDebug},
@@ -206,6 +207,7 @@ std::vector<Section> SectionsOf(Config* config) {
         NumberField("foreground_p99_ms", 1, 60'000, &config->foreground_p99_max),
         NumberField("anti_entropy_seconds", 0, 30 * 24 * 3600, &config->anti_entropy_period),
         NumberField("tree_age_hours", 0, 10 * 365 * 24, &config->tree_age_max),
+        NumberField("scrub_hours", 0, 10 * 365 * 24, &config->scrub_period),
         NumberField("reap_minutes", 0, 10 * 365 * 24 * 60, &config->reap_after),
         BytesField("hint_bytes_max", 1 << 20, uint64_t{1} << 44, &config->hint_bytes_max)}},
   };

@@ -54,6 +54,8 @@ struct Config {
   EngineKind engine = EngineKind::kRocksDb;
   storage::Durability durability = storage::Durability::kSync;
   uint64_t memory_limit_bytes = uint64_t{256} << 20;
+  uint64_t disk_reserve_percent =
+      5;  // of the file system: with less free, what needs room is refused
 
   // [log]
   LogLevel log_level = LogLevel::kInfo;
@@ -72,6 +74,7 @@ struct Config {
   std::chrono::milliseconds foreground_p99_max{50};
   std::chrono::seconds anti_entropy_period{60};  // zero: never
   std::chrono::hours tree_age_max{7 * 24};       // zero: any age
+  std::chrono::hours scrub_period{7 * 24};       // zero: only what is read for another reason
   std::chrono::minutes reap_after{60};           // zero: never
   // How much is kept for each node that cannot be reached (storage/hint_ledger.h).
   uint64_t hint_bytes_max = storage::HintLedger::kBytesMaxDefault;

@@ -56,12 +56,13 @@ size_t RecordCacheBytes(const Config& config) {
 
 }  // namespace
 
-Daemon::Daemon(Config config, LogSink* log, LineLog* levels)
+Daemon::Daemon(Config config, LogSink* log, LineLog* levels, bool again)
     : config_(std::move(config)),
       log_(log),
       levels_(levels),
       limited_log_(log),
-      random_(SystemSeed()) {
+      random_(SystemSeed()),
+      again_(again) {
   CHECK(uv_loop_init(&loop_) == 0);
   clients_.loop = &loop_;
 }
@@ -115,7 +116,8 @@ std::optional<Daemon::Problem> Daemon::Start() {
   runner_ = std::make_unique<StoreRunner>(
       &loop_, engine_.get(), identity->lease, &*trees_,
       storage::HintLedger(config_.hint_bytes_max, identity->hints),
-      StoreRunnerOptions{.record_cache_bytes = RecordCacheBytes(config_)},
+      StoreRunnerOptions{.record_cache_bytes = RecordCacheBytes(config_),
+                         .damaged = identity->damaged},
       [this] { arrived_ = true; });
   inspector_ = std::make_unique<Inspector>(&loop_, engine_.get());
   node::NodeOptions options;
@@ -128,6 +130,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
   options.background.foreground_p99_max = config_.foreground_p99_max;
   options.anti_entropy_period = config_.anti_entropy_period;
   options.tree_age_max = config_.tree_age_max;
+  options.scrub_period = config_.scrub_period;
   options.reap_after = config_.reap_after;
   options.membership = {
       .cluster = config_.cluster,
@@ -146,6 +149,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
   node_ = std::make_unique<node::Node>(options, config_.buckets, std::move(self),
                                        *std::move(identity), random_.Fork());
   FollowLayouts();
+  WatchRoom();
   StartHandles();
   WritePidFile();
   log_->Log(
@@ -168,6 +172,9 @@ std::optional<Daemon::Problem> Daemon::OpenEngine() {
       {.path = config_.data_dir,
        .memory_limit_bytes = config_.memory_limit_bytes - RecordCacheBytes(config_)});
   if (!engine) return Problem{ExitCode::kDataDirectory, engine.error().text};
+  if (!(*engine)->news().empty()) {
+    log_->Log(LogLevel::kError, fmt::format("{}: {}", config_.data_dir, (*engine)->news()));
+  }
   engine_ = *std::move(engine);
   return std::nullopt;
 }
@@ -420,8 +427,10 @@ void Daemon::Tick() {
   transport_->Tick(moment.monotonic);
   gossip_->Tick(moment.monotonic);
   if (stage_ != Stage::kServing) StopStep(moment.monotonic);
+  WatchDamage();
   if (moment.monotonic - times_checked_at_ >= kCheckTimesEvery) {
     times_checked_at_ = moment.monotonic;
+    WatchRoom();
     for (const auto& listener : listeners_) listener->CheckTimes(moment.monotonic);
   }
 
@@ -452,12 +461,20 @@ bool Daemon::Ready(std::string* reason) const {
 }
 
 void Daemon::OnSignal(int signal) {
+  if (std::exchange(open_again_, false)) {
+    log_->Log(LogLevel::kInfo, "a signal: not opening again, but ending");
+    return;
+  }
   if (stage_ != Stage::kServing) {
     log_->Log(LogLevel::kWarning, "a second signal: ending at once");
     _exit(static_cast<int>(ExitCode::kFailed));
   }
   log_->Log(LogLevel::kInfo, fmt::format("{}: answering what was taken, then stopping",
                                          signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+  BeginStop();
+}
+
+void Daemon::BeginStop() {
   stage_ = Stage::kDraining;
   stage_since_ = clock();
   node_->BeginStop(now());

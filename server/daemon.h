@@ -52,8 +52,8 @@ class Daemon final : private Front, private PeerHandler {
   };
 
   // `config` is complete; `log` outlives the daemon. `levels`: the same, where its level may be
-  // changed while the daemon runs.
-  Daemon(Config config, LogSink* log, LineLog* levels = nullptr);
+  // changed while the daemon runs. `again`: in the place of one that was to be opened again.
+  Daemon(Config config, LogSink* log, LineLog* levels = nullptr, bool again = false);
   ~Daemon() override;
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -63,6 +63,9 @@ class Daemon final : private Front, private PeerHandler {
   // Serves until SIGTERM or SIGINT; then answers what it has taken, makes everything durable and
   // marks the directory as cleanly stopped. A second signal ends the process at once.
   ExitCode Run();
+  // After Run: it has stopped so that the next opening of its directory can mend what has rotted
+  // there, and another one is to take its place.
+  bool open_again() const { return open_again_; }
 
  private:
   enum class Stage { kServing, kDraining, kLeaving, kClosed };
@@ -99,6 +102,12 @@ class Daemon final : private Front, private PeerHandler {
   void AnswerTooLate();
   void Answer(node::ClientAnswer answer);
   void Tick();
+  // What the node and its engine have found to be damaged: tells people, and has files written
+  // anew.
+  void WatchDamage();
+  // How much room there is; refuses what needs some before there is none.
+  void WatchRoom();
+  void BeginStop();
 
   void OnSignal(int signal);
   void StopStep(MonotonicTime now);
@@ -142,6 +151,8 @@ class Daemon final : private Front, private PeerHandler {
   RespClients resp_clients_;
   std::vector<std::unique_ptr<TcpListener>> listeners_;
   MonotonicTime times_checked_at_;
+  uint64_t disk_free_percent_ = 100;
+  bool no_room_ = false;
 
   // Requests at the node, by ticket.
   std::vector<Done> tickets_;
@@ -158,6 +169,10 @@ class Daemon final : private Front, private PeerHandler {
   Stage stage_ = Stage::kServing;
   MonotonicTime stage_since_;
   bool was_ready_ = false;
+  const bool again_;
+  bool open_again_ = false;
+  bool told_of_files_ = false;
+  size_t told_ranges_ = 0;  // damaged, as the log was told last
 
   // Scratch.
   node::Effects effects_;

@@ -126,6 +126,11 @@ wire::NodeStatus Daemon::Status() {
   add("store_syncs", store.syncs);
   add("store_refused_busy", store.refused_busy);
   add("hints_refused", runner_->hints().refused());
+  add("store_refused_no_room", store.refused_no_room);
+  add("now_disk_free_percent", disk_free_percent_);
+  add("now_out_of_room", no_room_ ? 1 : 0);
+  add("now_damaged_partitions", node_->damaged_partitions());
+  add("now_damaged_ranges", node_->damaged_ranges());
   return status;
 }
 

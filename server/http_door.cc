@@ -189,6 +189,13 @@ std::string MetricsText(const wire::NodeStatus& status) {
                         Label(member.zone), member.reachable ? 1 : 0);
   }
   for (const wire::Counter& counter : status.counters) {
+    // Not a total, but how it is now.
+    if (constexpr std::string_view kNow = "now_"; counter.name.starts_with(kNow)) {
+      const std::string what = counter.name.substr(kNow.size());
+      gauge(fmt::format("eddy_{}", what), fmt::format("How much of {} there is now.", what),
+            counter.value);
+      continue;
+    }
     const std::string name = fmt::format("eddy_{}_total", counter.name);
     describe(name, "counter", fmt::format("Total of {} since the start.", counter.name));
     text += fmt::format("{} {}\n", name, counter.value);

@@ -28,10 +28,13 @@ int main(int argc, char** argv) {
                .form = json ? LineLog::Form::kJson : LineLog::Form::kText,
                .least = line.config.log_level,
                .node = line.config.name});
-  eddy::server::Daemon daemon(std::move(line.config), &log, &log);
-  if (const auto problem = daemon.Start()) {
-    log.Log(eddy::LogLevel::kError, problem->text);
-    return static_cast<int>(problem->exit);
+  for (bool again = false;; again = true) {
+    eddy::server::Daemon daemon(line.config, &log, &log, again);
+    if (const auto problem = daemon.Start()) {
+      log.Log(eddy::LogLevel::kError, problem->text);
+      return static_cast<int>(problem->exit);
+    }
+    const ExitCode exit = daemon.Run();
+    if (!daemon.open_again()) return static_cast<int>(exit);
   }
-  return static_cast<int>(daemon.Run());
 }

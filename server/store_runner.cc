@@ -19,6 +19,7 @@ namespace {
 // What writes nothing, and so goes on when the disk takes no more.
 bool IsRead(const StoreVerb& verb) {
   return std::holds_alternative<storage::ReadVerb>(verb.action) ||
+         std::holds_alternative<storage::CheckVerb>(verb.action) ||
          std::holds_alternative<storage::TreeVerb>(verb.action) ||
          std::holds_alternative<storage::BuildVerb>(verb.action);
 }
@@ -32,10 +33,10 @@ StoreResult Refusal(const StoreVerb& verb, Error error) {
 StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage::Lease& lease,
                          storage::TreeKeeper* trees, storage::HintLedger hints,
                          StoreRunnerOptions options, std::function<void()> arrived)
-    : options_(options),
+    : options_(std::move(options)),
       engine_(engine),
       on_arrived_(std::move(arrived)),
-      store_(engine, lease, trees, options.record_cache_bytes, std::move(hints)),
+      store_(engine, lease, trees, options_.record_cache_bytes, std::move(hints), options_.damaged),
       async_(new uv_async_t) {
   CHECK(uv_async_init(loop, async_, [](uv_async_t* handle) {
           static_cast<StoreRunner*>(handle->data)->on_arrived_();
@@ -48,7 +49,7 @@ StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage
       ++mailbox->syncs;
     });
   });
-  readers_ = std::make_unique<ReaderPool>(options.reader_threads);
+  readers_ = std::make_unique<ReaderPool>(options_.reader_threads);
 }
 
 StoreRunner::~StoreRunner() { CHECK(async_ == nullptr); }
@@ -104,6 +105,11 @@ void StoreRunner::ExecuteOne(StoreVerb verb, Tier tier, std::vector<StoreResult>
       results->push_back(Refusal(verb, *failure_));
       return;
     }
+    if (no_room_ && storage::NeedsRoom(verb)) {
+      ++counters_.refused_no_room;
+      results->push_back(Refusal(verb, *no_room_));
+      return;
+    }
     if (store_.waiting() >= options_.writes_waiting_max) {
       ++counters_.refused_busy;
       results->push_back(Refusal(
@@ -112,10 +118,9 @@ void StoreRunner::ExecuteOne(StoreVerb verb, Tier tier, std::vector<StoreResult>
       return;
     }
   }
-  const size_t waiting = store_.waiting();
   if (store_.Execute(&verb, tier, results)) {
-    // A read waits too, where what it would show is not on disk yet.
-    uncommitted_ = uncommitted_ || store_.waiting() != waiting;
+    // A read waits too, where what it would show is not on disk yet; and may have found damage.
+    uncommitted_ = uncommitted_ || store_.staged();
     return;
   }
   if (RefuseIfFull(verb, results)) return;

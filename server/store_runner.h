@@ -38,6 +38,7 @@ struct StoreRunnerOptions {
   size_t writes_waiting_max = 256 * 1024;
   size_t scans_waiting_max = 64;
   size_t record_cache_bytes = 0;
+  std::vector<storage::TokenRange> damaged = {};  // as OpenIdentity gave them
 };
 
 class StoreRunner {
@@ -48,6 +49,7 @@ class StoreRunner {
     uint64_t commits = 0;
     uint64_t syncs = 0;
     uint64_t refused_busy = 0;
+    uint64_t refused_no_room = 0;
   };
 
   // `lease`, `trees` and `hints` as for storage::Store. `arrived` is called on the loop thread when
@@ -76,6 +78,10 @@ class StoreRunner {
   const std::optional<Error>& failure() const { return failure_; }
   const Counters& counters() const { return counters_; }
   const storage::HintLedger& hints() const { return store_.hints(); }
+
+  // From now on what needs room is refused with this error; nullopt: nothing is. Reads, deletes and
+  // what keeps the node going are done all the same.
+  void RefuseForRoom(std::optional<Error> error) { no_room_ = std::move(error); }
 
   // Stops the threads, after the sync and the reads that are under way.
   void Close();
@@ -108,6 +114,7 @@ class StoreRunner {
   bool uncommitted_ = false;
   uint64_t last_commit_ = 0;
   std::optional<Error> failure_;
+  std::optional<Error> no_room_;
   Counters counters_;
 
   // Heap-allocated, since libuv uses it until its close callback, which frees it.

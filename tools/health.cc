@@ -24,9 +24,30 @@ std::string Plural(size_t count, std::string_view one, std::string_view several)
   return fmt::format("{} {}", count, count == 1 ? one : several);
 }
 
+uint64_t CounterOf(const NodeView& view, std::string_view name) {
+  if (!view.status) return 0;
+  for (const wire::Counter& counter : view.status->counters) {
+    if (counter.name == name) return counter.value;
+  }
+  return 0;
+}
+
 void Advise(const std::vector<NodeView>& views, Health* health) {
   std::set<uint64_t> layouts;
   for (const NodeView& view : views) {
+    if (CounterOf(view, "now_out_of_room") > 0) {
+      health->advice.push_back(
+          fmt::format("{} has {} % of its disk free and takes no more writes but deletes; other "
+                      "nodes keep what is for it. Make room, or add nodes.",
+                      view.member.name, CounterOf(view, "now_disk_free_percent")));
+    }
+    if (const uint64_t damaged = CounterOf(view, "now_damaged_partitions"); damaged > 0) {
+      health->advice.push_back(
+          fmt::format("{} has lost records of {} to its disk: it does not answer for them until "
+                      "they are back from the other replicas, all of which it needs for that. Look "
+                      "after its disk.",
+                      view.member.name, Plural(damaged, "partition", "partitions")));
+    }
     if (!view.status) {
       health->advice.push_back(
           fmt::format("{} ({}:{}): {}. If it is down, start it again; what "
@@ -81,6 +102,10 @@ Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
       static_cast<uint32_t>(least_alive > majority ? least_alive - majority : 0);
 
   const auto silent = NamesOf(views, [](const NodeView& view) { return !view.ready(); });
+  const auto damaged = NamesOf(
+      views, [](const NodeView& view) { return CounterOf(view, "now_damaged_partitions") > 0; });
+  const auto full =
+      NamesOf(views, [](const NodeView& view) { return CounterOf(view, "now_out_of_room") > 0; });
   const std::string who = fmt::format("{} of {} {} not ready ({})", silent.size(),
                                       Plural(views.size(), "node", "nodes"),
                                       silent.size() == 1 ? "is" : "are", fmt::join(silent, ", "));
@@ -95,6 +120,21 @@ Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
         "cannot "
         "be read with a majority.",
         who, health.partitions_impaired, layout.partition_count(), majority, replicas);
+  } else if (silent.empty() && !full.empty()) {
+    health.verdict = Verdict::kDegraded;
+    health.headline = fmt::format(
+        "DEGRADED: all {} are ready; {} no room left, and other nodes keep what is written to {}.",
+        Plural(views.size(), "node", "nodes"),
+        full.size() == 1 ? full.front() + " has" : fmt::format("{} have", fmt::join(full, ", ")),
+        full.size() == 1 ? "it" : "them");
+  } else if (silent.empty() && !damaged.empty()) {
+    health.verdict = Verdict::kDegraded;
+    health.headline = fmt::format(
+        "DEGRADED: all {} are ready; {} lost records to a bad disk, and mends "
+        "them from the others.",
+        Plural(views.size(), "node", "nodes"),
+        damaged.size() == 1 ? damaged.front() + " has"
+                            : fmt::format("{} have", fmt::join(damaged, ", ")));
   } else if (!silent.empty()) {
     health.verdict = Verdict::kDegraded;
     health.headline =

@@ -59,6 +59,7 @@ http = 4
 engine = "memory"
 durability = "os"
 memory_limit = "64MiB"
+disk_reserve_percent = 12
 
 [log]
 level = "debug"
@@ -77,6 +78,7 @@ bytes_per_second = "8MiB"
 foreground_p99_ms = 20
 anti_entropy_seconds = 0
 tree_age_hours = 24
+scrub_hours = 48
 reap_minutes = 5
 hint_bytes_max = "3GiB"
 
@@ -130,6 +132,8 @@ w = 1
   EXPECT_EQ(config.tree_age_max, std::chrono::hours(24));
   EXPECT_EQ(config.reap_after, std::chrono::minutes(5));
   EXPECT_EQ(config.hint_bytes_max, uint64_t{3} << 30);
+  EXPECT_EQ(config.scrub_period, std::chrono::hours(48));
+  EXPECT_EQ(config.disk_reserve_percent, 12u);
 
   EXPECT_EQ(config.buckets.Find("any").n, 5);
   const node::BucketProperties& carts = config.buckets.Find("carts");
@@ -368,7 +372,9 @@ TEST(Environment, ReadsEverySettingThatAFileCanHold) {
                                    "EDDY_BACKGROUND_BYTES_PER_SECOND=8MiB",
                                    "EDDY_BACKGROUND_FOREGROUND_P99_MS=20",
                                    "EDDY_BACKGROUND_ANTI_ENTROPY_SECONDS=0",
-                                   "EDDY_BACKGROUND_TREE_AGE_HOURS=24"},
+                                   "EDDY_BACKGROUND_TREE_AGE_HOURS=24",
+                                   "EDDY_BACKGROUND_SCRUB_HOURS=0",
+                                   "EDDY_STORAGE_DISK_RESERVE_PERCENT=0"},
                                   &config),
               IsEmpty());
   EXPECT_THAT(CompleteConfig(&config), IsEmpty());
@@ -404,6 +410,8 @@ TEST(Environment, ReadsEverySettingThatAFileCanHold) {
   EXPECT_EQ(config.foreground_p99_max, std::chrono::milliseconds(20));
   EXPECT_EQ(config.anti_entropy_period, std::chrono::seconds(0));
   EXPECT_EQ(config.tree_age_max, std::chrono::hours(24));
+  EXPECT_EQ(config.scrub_period, std::chrono::hours(0));
+  EXPECT_EQ(config.disk_reserve_percent, 0u);
 }
 
 TEST(Environment, HasAVariableForEachSettingAndNoTwoOfOneName) {

@@ -299,5 +299,26 @@ TEST_F(StoreRunnerTest, HoldsWritesBackWhileTheEngineStalls) {
   EXPECT_EQ(results_[1].stage, Stage::kDurable);
 }
 
+TEST_F(StoreRunnerTest, WithoutRoomPutsAreRefusedAndTheRestGoesOn) {
+  Open();
+  Execute({Put(1, "k", "v")});
+  Commit();
+  ASSERT_EQ(Next().stage, Stage::kApplied);
+  ASSERT_EQ(Next().stage, Stage::kDurable);
+  const Error full{Code::kUnavailable, "no room"};
+  runner_->RefuseForRoom(full);
+  Execute({Put(2, "k", "w"), Read(3, "k")});
+  EXPECT_EQ(Next().record.error(), full);
+  EXPECT_EQ(ValueOf(Next()), "v");
+  Execute({{.id = 4, .key = Key("k"), .action = storage::DeleteVerb{}}});
+  Commit();
+  EXPECT_TRUE(Next().record.has_value());
+  EXPECT_EQ(Next().stage, Stage::kDurable);
+  EXPECT_EQ(runner_->counters().refused_no_room, 1u);
+  runner_->RefuseForRoom(std::nullopt);
+  Execute({Put(5, "k", "x")});
+  EXPECT_EQ(ValueOf(Next()), "x");
+}
+
 }  // namespace
 }  // namespace eddy::server

@@ -103,5 +103,18 @@ TEST(Health, DifferentLayoutsAreSaid) {
   EXPECT_THAT(Judge(*client::LayoutOf(status), views).advice, ElementsAre(HasSubstr("1, 2")));
 }
 
+TEST(Health, ANodeThatHasLostRecordsToItsDiskIsNamedAndNothingIsSafeMeanwhile) {
+  wire::NodeStatus status = StatusOf(3);
+  std::vector<NodeView> views;
+  for (uint32_t i = 0; i < 3; i++) {
+    status.counters = {{"now_damaged_partitions", i == 1 ? 2u : 0u}};
+    views.push_back({status.members[i], status});
+  }
+  const Health health = Judge(*client::LayoutOf(status), views);
+  EXPECT_EQ(health.verdict, Verdict::kDegraded);
+  EXPECT_THAT(health.headline, HasSubstr("n2 has lost records"));
+  EXPECT_THAT(health.advice, ElementsAre(HasSubstr("n2 has lost records of 2 partitions")));
+}
+
 }  // namespace
 }  // namespace eddy::tools
