@@ -52,6 +52,7 @@ void AddExplainCommand(CLI::App* app, Commands* commands);   // explain
 void AddSiblingsCommand(CLI::App* app, Commands* commands);  // siblings top
 void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);
+void AddInspectCommand(CLI::App* app, Commands* commands);
 void AddBenchCommand(CLI::App* app, Commands* commands);
 void AddChaosCommand(CLI::App* app, Commands* commands);
 void AddConfigCommands(CLI::App* app, Commands* commands);  // config .., log-level

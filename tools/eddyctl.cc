@@ -169,6 +169,7 @@ ExitCode Main(int argc, char** argv) {
   AddSiblingsCommand(&app, &commands);
   AddImportCommand(&app, &commands);
   AddExportCommand(&app, &commands);
+  AddInspectCommand(&app, &commands);
   AddBenchCommand(&app, &commands);
   AddChaosCommand(&app, &commands);
   AddFaultCommands(&app, &commands);
