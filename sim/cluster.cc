@@ -14,12 +14,10 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "ring/layout.h"
-#include "ring/planner.h"
 #include "ring/token.h"
 #include "sim/checker.h"
 #include "sim/faults.h"
-#include "sim/network.h"
-#include "sim/sim_node.h"
+#include "sim/machines.h"
 #include "sim/workload.h"
 #include "sim/world.h"
 #include "storage/key.h"
@@ -44,43 +42,11 @@ constexpr Duration kPhasePeriod = milliseconds(10);
 // How often, until then, somebody looks for nodes that were sent away.
 constexpr Duration kWatchPeriod = milliseconds(250);
 
-constexpr uint64_t kNodeIdHigh = 0x5eed;
-
-// The lower half of an id names the machine, whoever it is.
-NodeIndex IndexOf(NodeId id) { return NodeIndex{static_cast<uint8_t>(id.low - 1)}; }
-
-ring::Member MemberAt(const Plan& plan, uint8_t index) {
-  ring::Member member;
-  member.id = NodeId{kNodeIdHigh, uint64_t{index} + 1};
-  member.name = fmt::format("n{}", index);
-  member.doors.host = member.name;
-  member.doors.peer = 7401;
-  member.zone = fmt::format("z{}", index % plan.zones);
-  return member;
-}
-
-ring::Layout MakeLayout(const Plan& plan) {
-  ring::PlanRequest request;
-  request.partition_bits = plan.partition_bits;
-  for (uint8_t i = 0; i < plan.founders; ++i) request.members.push_back(MemberAt(plan, i));
-  auto planned = ring::PlanLayout(std::move(request));
-  CHECK(planned.has_value());
-  return std::move(planned->layout);
-}
-
-node::BucketTable MakeBuckets(const Plan& plan) {
-  node::BucketTable buckets;
-  for (const BucketPlan& bucket : plan.buckets) {
-    CHECK(buckets.Set(bucket.name, bucket.properties).has_value());
-  }
-  return buckets;
-}
-
 void PutOnRing(SimKey* key, const ring::Layout& layout) {
   key->walk.clear();
   const ring::Token token{storage::TokenOfKey(key->encoded)};
   for (const ring::MemberIndex member : layout.Walk(layout.PartitionOf(token))) {
-    key->walk.push_back(IndexOf(layout.member(member).id));
+    key->walk.push_back(Machines::IndexOf(layout.member(member).id));
   }
 }
 
@@ -101,25 +67,16 @@ std::vector<SimKey> MakeKeys(const Plan& plan, const ring::Layout& layout) {
   return keys;
 }
 
-class Cluster final : public NetworkListener,
-                      public SimNodeListener,
-                      public Door,
-                      public FaultTarget {
+class Cluster final : public Machines, public Door, public FaultTarget {
  public:
   explicit Cluster(const RunOptions& options);
 
   Report Run();
 
-  // NetworkListener.
-  void Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) override;
-  void DeliverDatagram(NodeIndex to, NodeIndex from, std::string bytes) override;
-  void PeerUp(NodeIndex at, NodeIndex peer) override;
-  void PeerDown(NodeIndex at, NodeIndex peer) override;
-  uint64_t IdentityOf(NodeIndex node) const override { return nodes_[node.value]->births(); }
+  // Machines.
+  void Wrong(std::string what) override { checker_.Fail(std::move(what)); }
 
-  // SimNodeListener.
-  void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) override;
-  void SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) override;
+  // SimNodeListener, the rest.
   void Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) override;
   void Applied(NodeIndex at, const AppliedWrite& write) override;
   void Reaped(NodeIndex at, std::string_view key, std::string_view tombstone) override;
@@ -156,25 +113,18 @@ class Cluster final : public NetworkListener,
   };
 
   void Dispatch(const Event& event);
-  // Whether an event is for the process on its node, and waits while that stands still.
-  static bool IsForProcess(Event::Kind kind);
-  void ScheduleStart(NodeIndex node, Duration after);
   void Start(NodeIndex node);
   void ProcessGone(NodeIndex node, bool abrupt);
-  // The newest layout that any process knows; null: none runs.
-  const ring::Layout* NewestLayout() const;
   // Machines whose node was sent away become other nodes.
   void BearAgain();
   // A running node that is to be told what people want; null: none was found.
   SimNode* DrawOrderTaker();
   // Lets nodes in that wait, some of them, or all.
   void LetIn(bool all);
-  bool IsSpare(const SimNode& node) const;
   void CheckSuccession(const ring::Layout& before, const ring::Layout& after);
 
   void OnPhase();
   void EnterPhase(Phase phase, Duration at_most);
-  bool KnowEachOther() const;
   bool Healed() const;
   bool Delivered() const;
   void ConvergeNext();
@@ -187,12 +137,7 @@ class Cluster final : public NetworkListener,
   bool AllReaped() const;
   bool Drained() const;
 
-  World world_;
   const Duration length_;
-  const Plan plan_;
-  Random random_;
-  const ring::Layout layout_;
-  const node::BucketTable buckets_;
   std::vector<SimKey> keys_;
   Checker checker_;
   std::array<uint64_t, kNodesMax> newest_known_{};
@@ -201,8 +146,6 @@ class Cluster final : public NetworkListener,
   std::map<NodeId, NodeId> successors_;
   std::set<NodeId> called_;  // of those that wait, who was to be let in
 
-  std::vector<std::unique_ptr<SimNode>> nodes_;
-  std::unique_ptr<Network> network_;
   std::unique_ptr<Workload> workload_;
   std::unique_ptr<Faults> faults_;
 
@@ -215,29 +158,10 @@ class Cluster final : public NetworkListener,
 };
 
 Cluster::Cluster(const RunOptions& options)
-    : world_(Trace(options.listener)),
+    : Machines(DrawPlan(options.plan), options.bug, options.listener),
       length_(options.length),
-      plan_(DrawPlan(options.plan)),
-      // Any other function of the seed than the plan's own.
-      random_(~options.plan.seed),
-      layout_(MakeLayout(plan_)),
-      buckets_(MakeBuckets(plan_)),
       keys_(MakeKeys(plan_, layout_)),
       checker_(&world_, plan_, keys_) {
-  network_ = std::make_unique<Network>(&world_, plan_.network, plan_.nodes, plan_.codec,
-                                       random_.Fork(), this);
-  for (uint8_t i = 0; i < plan_.nodes; ++i) {
-    nodes_.push_back(std::make_unique<SimNode>(
-        SimNode::Setting{.world = &world_,
-                         .listener = this,
-                         .index = NodeIndex{i},
-                         .member = MemberAt(plan_, i),
-                         .plan = &plan_,
-                         .founding = i < plan_.founders ? &layout_ : nullptr,
-                         .buckets = &buckets_,
-                         .bug = options.bug},
-        random_.Fork()));
-  }
   workload_ = std::make_unique<Workload>(&world_, plan_, keys_, &checker_, this, random_.Fork());
   faults_ = std::make_unique<Faults>(&world_, plan_, this, random_.Fork());
 }
@@ -256,12 +180,9 @@ Report Cluster::Run() {
   world_.Schedule(kWatchPeriod, Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
 
   while (phase_ != Phase::kOver && checker_.violation().empty()) {
-    CHECK(!world_.queue.empty());
-    world_.now = world_.queue.next_time();
-    const Event event = world_.queue.Pop();
+    Event event{};
+    if (TakeEvent(&event)) Dispatch(event);
     ++events_;
-    world_.trace.Mix(world_.now, event);
-    Dispatch(event);
   }
 
   Report report;
@@ -286,45 +207,9 @@ Report Cluster::Run() {
   return report;
 }
 
-bool Cluster::IsForProcess(Event::Kind kind) {
-  switch (kind) {
-    case Event::Kind::kArrival:
-    case Event::Kind::kPacket:
-    case Event::Kind::kPeerUp:
-    case Event::Kind::kPeerDown:
-    case Event::Kind::kTick:
-    case Event::Kind::kStoreTurn:
-    case Event::Kind::kStoreCommit:
-    case Event::Kind::kSyncDone:
-    case Event::Kind::kFetched:
-    case Event::Kind::kStopCheck:
-    case Event::Kind::kSubmit:
-      return true;
-    default:
-      return false;
-  }
-}
-
 void Cluster::Dispatch(const Event& event) {
-  if (IsForProcess(event.kind)) {
-    const SimNode& node = *nodes_[event.node.value];
-    if (node.paused(world_.now)) return world_.queue.Push(node.paused_until(), event);
-  }
+  if (DispatchToMachines(event)) return;
   switch (event.kind) {
-    case Event::Kind::kArrival:
-    case Event::Kind::kPacket:
-    case Event::Kind::kPeerUp:
-    case Event::Kind::kPeerDown:
-    case Event::Kind::kConnect:
-    case Event::Kind::kStalled:
-      return network_->OnEvent(event);
-    case Event::Kind::kTick:
-    case Event::Kind::kStoreTurn:
-    case Event::Kind::kStoreCommit:
-    case Event::Kind::kSyncDone:
-    case Event::Kind::kFetched:
-    case Event::Kind::kStopCheck:
-      return nodes_[event.node.value]->OnEvent(event);
     case Event::Kind::kStart:
       return Start(event.node);
     case Event::Kind::kSubmit:
@@ -336,43 +221,12 @@ void Cluster::Dispatch(const Event& event) {
       return faults_->OnEvent(event);
     case Event::Kind::kPhase:
       return OnPhase();
+    default:
+      CHECK(false);
   }
 }
 
 // --- Between the parts
-
-void Cluster::Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) {
-  nodes_[to.value]->Receive(nodes_[from.value]->id(), std::move(message));
-}
-
-void Cluster::DeliverDatagram(NodeIndex to, NodeIndex from, std::string bytes) {
-  nodes_[to.value]->ReceiveDatagram(nodes_[from.value]->address(), bytes);
-}
-
-void Cluster::PeerUp(NodeIndex at, NodeIndex peer) {
-  if (!nodes_[at.value]->running()) return;
-  world_.trace.Tell(world_.now, "n{} reaches n{}", at.value, peer.value);
-  nodes_[at.value]->PeerUp(nodes_[peer.value]->id());
-}
-
-void Cluster::PeerDown(NodeIndex at, NodeIndex peer) {
-  if (!nodes_[at.value]->running()) return;
-  world_.trace.Tell(world_.now, "n{} has lost n{}", at.value, peer.value);
-  nodes_[at.value]->PeerDown(nodes_[peer.value]->id());
-}
-
-void Cluster::Sent(NodeIndex from, NodeId to, wire::PeerMessage message) {
-  // Nobody else answers to the name of a node that is no more.
-  if (nodes_[IndexOf(to).value]->id() != to) return;
-  network_->Send(from, IndexOf(to), std::move(message));
-}
-
-void Cluster::SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) {
-  const auto at = std::ranges::find(nodes_, to, [](const auto& node) { return node->address(); });
-  if (at == nodes_.end()) return checker_.Fail("gossip went to an address that nobody has");
-  network_->SendDatagram(from, NodeIndex{static_cast<uint8_t>(at - nodes_.begin())},
-                         std::move(bytes));
-}
 
 void Cluster::Answered(NodeIndex at, uint64_t ticket, wire::ClientReply reply) {
   world_.trace.Mix(reply);
@@ -466,10 +320,6 @@ std::optional<VirtualTime> Cluster::AwakeSince(NodeIndex node) const {
 
 // --- Processes
 
-void Cluster::ScheduleStart(NodeIndex node, Duration after) {
-  world_.Schedule(after, Event{.kind = Event::Kind::kStart, .node = node, .peer = {}});
-}
-
 void Cluster::Start(NodeIndex node) {
   SimNode& target = *nodes_[node.value];
   if (target.running()) return;
@@ -517,18 +367,6 @@ void Cluster::ProcessGone(NodeIndex node, bool abrupt) {
   workload_->ProcessGone(node, nodes_[node.value]->life());
 }
 
-const ring::Layout* Cluster::NewestLayout() const {
-  const ring::Layout* newest = nullptr;
-  for (const auto& node : nodes_) {
-    const ring::LayoutHistory* layouts = node->layouts();
-    if (layouts == nullptr) continue;
-    if (newest == nullptr || newest->version() < layouts->newest().version()) {
-      newest = &layouts->newest();
-    }
-  }
-  return newest;
-}
-
 // Not while the place of one that was lost is empty still.
 bool Cluster::MayLose() const {
   const ring::Layout* newest = NewestLayout();
@@ -569,11 +407,6 @@ SimNode* Cluster::DrawOrderTaker() {
     if (asked.ready() && !asked.stopping()) return &asked;
   }
   return nullptr;
-}
-
-// It runs, and waits to be let in.
-bool Cluster::IsSpare(const SimNode& node) const {
-  return node.running() && !node.stopping() && node.layouts() == nullptr;
 }
 
 bool Cluster::Replace(NodeIndex node) {
@@ -718,14 +551,6 @@ void Cluster::OnPhase() {
 bool Cluster::Delivered() const {
   return std::ranges::all_of(nodes_, [](const auto& node) {
     return node->operations_in_flight() == 0 && !node->HoldsHints();
-  });
-}
-
-// Every node has found every other one well.
-bool Cluster::KnowEachOther() const {
-  return std::ranges::all_of(nodes_, [&](const auto& node) {
-    return std::ranges::all_of(
-        nodes_, [&](const auto& other) { return node == other || node->Believes(other->id()); });
   });
 }
 
