@@ -398,7 +398,8 @@ bool Cluster::Leave(NodeIndex node) {
   SimNode* asked = DrawOrderTaker();
   if (asked == nullptr) return false;
   successors_.erase(target.id());
-  return asked->Order({.kind = ring::LayoutChange::Kind::kLeave, .id = target.id(), .member = {}});
+  return asked->Order({.kind = ring::LayoutChange::Kind::kLeave, .id = target.id(), .member = {}})
+      .has_value();
 }
 
 SimNode* Cluster::DrawOrderTaker() {
@@ -420,9 +421,11 @@ bool Cluster::Replace(NodeIndex node) {
   if (asked == nullptr) return false;
   called_.insert((*spare)->id());
   successors_[target.id()] = (*spare)->id();
-  return asked->Order({.kind = ring::LayoutChange::Kind::kTakeOver,
-                       .id = target.id(),
-                       .member = (*spare)->member()});
+  return asked
+      ->Order({.kind = ring::LayoutChange::Kind::kTakeOver,
+               .id = target.id(),
+               .member = (*spare)->member()})
+      .has_value();
 }
 
 void Cluster::LetIn(bool all) {

@@ -129,11 +129,14 @@ void SimNode::Stop() {
   scanned_.clear();
 }
 
-void SimNode::PowerLoss() {
+void SimNode::PowerLoss(Tail tail) {
   CHECK(running());
   Stop();
   // The disk may have been faster than it was asked to be.
-  engine_.Crash(random_.Below(engine_.unsynced_batches() + 1));
+  const size_t unsynced = engine_.unsynced_batches();
+  engine_.Crash(tail == Tail::kDrawn  ? random_.Below(unsynced + 1)
+                : tail == Tail::kKept ? unsynced
+                                      : 0);
 }
 
 void SimNode::Kill() {
@@ -189,19 +192,38 @@ void SimNode::FillDisk(bool full) {
 
 std::optional<std::string> SimNode::RotOne(const std::function<bool(const std::string& key)>& may) {
   std::vector<std::string> keys;
-  const auto look = [&] {
-    return engine_.Scan(storage::Space::kData, {}, {}, [&](std::string_view key, std::string_view) {
-      keys.emplace_back(key);
-      return true;
-    });
-  };
-  // Failures that were planned for others.
-  while (!look()) keys.clear();
+  ScanAll(
+      storage::Space::kData, [&] { keys.clear(); },
+      [&](std::string_view key, std::string_view) {
+        keys.emplace_back(key);
+        return true;
+      });
   std::erase_if(keys, [&](const std::string& key) { return !may(key); });
   if (keys.empty()) return std::nullopt;
   const std::string key = keys[random_.Below(keys.size())];
   if (!engine_.Rot(storage::Space::kData, key, random_.Next() >> 8)) return std::nullopt;
   return key;
+}
+
+void SimNode::FailNextCall(storage::MemoryEngine::Call call) {
+  engine_.FailCall(call, 1, Error{Code::kIo, "the simulated disk failed"});
+}
+
+storage::MemoryEngine SimNode::CopyDisk() const {
+  CHECK(!running());
+  return engine_;
+}
+
+void SimNode::RestoreDisk(storage::MemoryEngine disk) {
+  CHECK(!running());
+  engine_ = std::move(disk);
+}
+
+void SimNode::Forget(const std::string& key) {
+  CHECK(!running());
+  const storage::Write removal{storage::Space::kData, key, std::nullopt};
+  CHECK(engine_.Write({removal}, storage::Logging::kLogged).has_value());
+  CHECK(engine_.Sync().has_value());
 }
 
 bool SimNode::ready() const {
@@ -221,13 +243,13 @@ bool SimNode::Believes(NodeId other) const {
   return found != nullptr && found->liveness == gossip::Liveness::kAlive && node_->Reachable(other);
 }
 
-bool SimNode::Order(ring::LayoutChange change) {
+Status SimNode::Order(ring::LayoutChange change) {
   CHECK(running());
   if (setting_.bug == PlantedBug::kTakenAtOnce &&
       change.kind == ring::LayoutChange::Kind::kTakeOver) {
     change.kind = ring::LayoutChange::Kind::kReplace;
   }
-  return node_->Order({&change, 1}).has_value();
+  return node_->Order({&change, 1});
 }
 
 size_t SimNode::operations_in_flight() const {
@@ -250,51 +272,65 @@ std::string SimNode::RecordOf(const std::string& key) {
   return stored;
 }
 
+void SimNode::ScanAll(storage::Space space, const std::function<void()>& begin,
+                      const storage::Engine::Visitor& visit) {
+  do {
+    begin();
+  } while (!engine_.Scan(space, {}, {}, visit));
+}
+
 bool SimNode::HoldsHints() {
   bool any = false;
-  const auto look = [&] {
-    return engine_.Scan(storage::Space::kHints, {}, {}, [&](std::string_view, std::string_view) {
-      any = true;
-      return false;
-    });
-  };
-  // Failures that were planned for others.
-  while (!look()) any = false;
+  ScanAll(
+      storage::Space::kHints, [&] { any = false; },
+      [&](std::string_view, std::string_view) {
+        any = true;
+        return false;
+      });
+  return any;
+}
+
+std::map<NodeId, storage::HintUsage> SimNode::Hints() {
+  std::map<NodeId, storage::HintUsage> there;
+  ScanAll(
+      storage::Space::kHints, [&] { there.clear(); },
+      [&](std::string_view key, std::string_view row) {
+        storage::HintUsage& usage = there[storage::DecodeHintKey(key)->owner];
+        ++usage.rows;
+        usage.bytes += key.size() + row.size();
+        return true;
+      });
+  return there;
+}
+
+bool SimNode::HoldsHintOf(std::string_view key) {
+  bool any = false;
+  ScanAll(
+      storage::Space::kHints, [&] { any = false; },
+      [&](std::string_view hint, std::string_view) {
+        any = storage::DecodeHintKey(hint)->record_key == key;
+        return !any;
+      });
   return any;
 }
 
 bool SimNode::HintsAreCounted() {
   // A planted bug may lie in the engine, past the store that counts.
   if (!running() || setting_.bug != PlantedBug::kNone) return true;
-  std::map<NodeId, storage::HintUsage> there;
-  const auto look = [&] {
-    return engine_.Scan(storage::Space::kHints, {}, {},
-                        [&](std::string_view key, std::string_view row) {
-                          storage::HintUsage& usage = there[storage::DecodeHintKey(key)->owner];
-                          ++usage.rows;
-                          usage.bytes += key.size() + row.size();
-                          return true;
-                        });
-  };
-  // Failures that were planned for others.
-  while (!look()) there.clear();
-  return store_->hints().usage() == there;
+  return store_->hints().usage() == Hints();
 }
 
 bool SimNode::HoldsTombstones() {
   bool any = false;
-  const auto look = [&] {
-    return engine_.Scan(storage::Space::kData, {}, {},
-                        [&](std::string_view key, std::string_view stored) {
-                          std::string record(stored);
-                          // What has rotted may be one, until it is mended.
-                          any = !storage::UnsealRecord(key, &record).has_value() ||
-                                storage::DecodeRecord(record)->IsTombstone();
-                          return !any;
-                        });
-  };
-  // Failures that were planned for others.
-  while (!look()) any = false;
+  ScanAll(
+      storage::Space::kData, [&] { any = false; },
+      [&](std::string_view key, std::string_view stored) {
+        std::string record(stored);
+        // What has rotted may be one, until it is mended.
+        any = !storage::UnsealRecord(key, &record).has_value() ||
+              storage::DecodeRecord(record)->IsTombstone();
+        return !any;
+      });
   return any;
 }
 

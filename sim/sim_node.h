@@ -72,8 +72,10 @@ class SimNode {
 
   // The machine.
   [[nodiscard]] bool Start();  // false: the disk failed; nothing runs
-  void PowerLoss();            // requires running()
-  void Kill();                 // likewise
+  // Of what no sync has covered yet.
+  enum class Tail : uint8_t { kDrawn, kLost, kKept };
+  void PowerLoss(Tail tail = Tail::kDrawn);  // requires running()
+  void Kill();                               // likewise
   // Requires !running(): the disk is empty, and the node another one, which asks for the place of
   // the one before if that was lost, and otherwise for one of its own.
   void Rebirth(bool lost);
@@ -83,6 +85,11 @@ class SimNode {
   // A bit of one of the records on the disk for which `may` says so flips: which one's; nullopt:
   // there is none.
   std::optional<std::string> RotOne(const std::function<bool(const std::string& key)>& may);
+  void FailNextCall(storage::MemoryEngine::Call call);
+  // Require !running(): the disk, to be put back later; and a record that is gone without a trace.
+  storage::MemoryEngine CopyDisk() const;
+  void RestoreDisk(storage::MemoryEngine disk);
+  void Forget(const std::string& key);
   NodeId id() const { return member_.id; }
   const ring::Member& member() const { return member_; }
   // It is for an order to let this node in: it belongs to no layout before.
@@ -111,7 +118,7 @@ class SimNode {
   bool Believes(NodeId other) const;
   // Changes of the cluster wait here.
   size_t orders() const { return running() ? node_->orders().size() : 0; }
-  [[nodiscard]] bool Order(ring::LayoutChange change);
+  [[nodiscard]] Status Order(ring::LayoutChange change);
 
   // The process. All require running(); Submit also that the process is not stopping.
   void Submit(uint64_t ticket, wire::ClientRequest request);
@@ -127,6 +134,9 @@ class SimNode {
   std::string RecordOf(const std::string& key);
 
   bool HoldsHints();
+  // By owner.
+  std::map<NodeId, storage::HintUsage> Hints();
+  bool HoldsHintOf(std::string_view key);
   // Whether the store's ledger says of its hints what is there; true while it is not running.
   bool HintsAreCounted();
   bool HoldsTombstones();
@@ -142,6 +152,10 @@ class SimNode {
   Duration Draw(const Span& span);
   Duration DrawDisk(const Span& span);
   void ScheduleMine(Duration after, Event::Kind kind);
+
+  // Requires a visitor that bears being begun again: a failure may have been planned for others.
+  void ScanAll(storage::Space space, const std::function<void()>& begin,
+               const storage::Engine::Visitor& visit);
 
   void Stop();  // whatever it ended by: the process is no more
   void Perform();

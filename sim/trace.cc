@@ -1,5 +1,6 @@
 #include "sim/trace.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <type_traits>
@@ -7,6 +8,7 @@
 
 #include "base/hash.h"
 #include "ring/layout_history.h"
+#include "sim/value.h"
 #include "storage/key.h"
 #include "storage/record_codec.h"
 #include "wire/context_token.h"
@@ -37,12 +39,13 @@ std::string DescribeError(const std::optional<Error>& error) {
   return error ? fmt::format(" {}: {}", CodeName(error->code), error->text) : std::string();
 }
 
-// The number that a value of the workload begins with (sim/value.h) is enough to know it by.
+// A value of the workload is known by its operation, one of a scenario by itself.
 std::string DescribeValue(std::string_view value) {
-  uint64_t number = 0;
-  if (value.size() < sizeof(number)) return fmt::format("{} bytes", value.size());
-  std::memcpy(&number, value.data(), sizeof(number));
-  return fmt::format("v{}", number);
+  constexpr size_t kShown = 40;
+  const auto is_shown = [](char c) { return c > ' ' && c < 0x7f; };
+  if (value.size() <= kShown && std::ranges::all_of(value, is_shown)) return std::string(value);
+  const auto operation = OperationOfValue(value);
+  return operation ? fmt::format("v{}", *operation) : fmt::format("{} bytes", value.size());
 }
 
 std::string DescribeHistory(std::string_view encoded) {

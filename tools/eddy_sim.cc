@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -21,6 +23,8 @@
 
 #include "sim/cluster.h"
 #include "sim/minimize.h"
+#include "sim/mutants.h"
+#include "sim/scenario_run.h"
 
 namespace eddy::sim {
 namespace {
@@ -38,8 +42,11 @@ struct Options {
   std::optional<uint32_t> rate;
   std::string plant;
   std::vector<std::string> without;
+  std::vector<std::string> scenarios;
   uint64_t minutes = 0;
   unsigned jobs = 0;  // 0: one a core
+  bool mutants = false;
+  uint64_t seeds_max = 5'000;
   bool minimize = false;
   bool trace = false;
   bool json = false;
@@ -50,6 +57,18 @@ struct Options {
 
 std::string HashText(uint64_t hash) { return fmt::format("{:016x}", hash); }
 
+PlantedBug PlantedOf(const Options& options) {
+  const auto found = std::ranges::find(kPlantedBugNames, options.plant);
+  return found == kPlantedBugNames.end()
+             ? PlantedBug::kNone
+             : static_cast<PlantedBug>(found - kPlantedBugNames.begin());
+}
+
+Trace::Listener ListenerOf(const Options& options) {
+  if (!options.trace) return {};
+  return [](std::string_view line) { fmt::print("{}\n", line); };
+}
+
 RunOptions RunOptionsOf(const Options& options, uint64_t seed) {
   RunOptions run;
   run.plan =
@@ -59,10 +78,8 @@ RunOptions RunOptionsOf(const Options& options, uint64_t seed) {
     run.plan.without[kind] =
         std::ranges::find(options.without, kFaultNames[kind]) != options.without.end();
   }
-  for (size_t bug = 0; bug < kPlantedBugNames.size(); ++bug) {
-    if (kPlantedBugNames[bug] == options.plant) run.bug = static_cast<PlantedBug>(bug);
-  }
-  if (options.trace) run.listener = [](std::string_view line) { fmt::print("{}\n", line); };
+  run.bug = PlantedOf(options);
+  run.listener = ListenerOf(options);
   return run;
 }
 
@@ -175,6 +192,10 @@ int RunOne(const Options& options) {
   return report.violation.empty() ? kKept : kBroken;
 }
 
+unsigned JobsOf(const Options& options) {
+  return options.jobs > 0 ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
+}
+
 int RunMany(const Options& options) {
   Totals totals;
   const bool show = !options.json && isatty(STDERR_FILENO) != 0;
@@ -206,10 +227,8 @@ int RunMany(const Options& options) {
       }
     }
   };
-  const unsigned jobs =
-      options.jobs > 0 ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::thread> workers;
-  for (unsigned job = 1; job < jobs; ++job) workers.emplace_back(work);
+  for (unsigned job = 1; job < JobsOf(options); ++job) workers.emplace_back(work);
   work();
   for (std::thread& worker : workers) worker.join();
   if (show) fmt::print(stderr, "\n");
@@ -228,6 +247,83 @@ int RunMany(const Options& options) {
     }
   }
   return broken ? kBroken : kKept;
+}
+
+// What a broken promise says, cut to a line of the table.
+std::string Shortened(const std::string& text) {
+  constexpr size_t kShown = 78;
+  const std::string line = text.substr(0, text.find('\n'));
+  return line.size() <= kShown ? line : line.substr(0, kShown - 3) + "...";
+}
+
+int RunMutants(const Options& options) {
+  std::vector<PlantedBug> bugs;
+  for (size_t bug = 1; bug < kPlantedBugNames.size(); ++bug) {
+    if (!options.plant.empty() && kPlantedBugNames[bug] != options.plant) continue;
+    bugs.push_back(static_cast<PlantedBug>(bug));
+  }
+  fmt::print("{:<20} {:>6}  caught by\n", "planted bug", "seeds");
+  std::mutex mutex;  // of all that follows
+  std::vector<std::optional<Mutant>> hunted(bugs.size());
+  size_t next = 0;
+  size_t printed = 0;
+  size_t caught = 0;
+  const auto work = [&] {
+    for (;;) {
+      size_t mine = 0;
+      {
+        const std::lock_guard lock(mutex);
+        if (next == bugs.size()) return;
+        mine = next++;
+      }
+      Mutant mutant = HuntMutant(bugs[mine], options.seeds_max);
+      const std::lock_guard lock(mutex);
+      hunted[mine] = std::move(mutant);
+      // In the order of the list, whichever was caught first.
+      for (; printed < bugs.size() && hunted[printed]; ++printed) {
+        const Mutant& found = *hunted[printed];
+        const bool escaped = found.violation.empty();
+        if (!escaped) ++caught;
+        fmt::print("{:<20} {:>6}  {}\n", kPlantedBugNames[static_cast<size_t>(found.bug)],
+                   found.seeds, escaped ? "nothing: ESCAPED" : Shortened(found.violation));
+        std::fflush(stdout);
+      }
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned job = 1; job < JobsOf(options); ++job) workers.emplace_back(work);
+  work();
+  for (std::thread& worker : workers) worker.join();
+  fmt::print("{} planted, {} caught\n", bugs.size(), caught);
+  return caught == bugs.size() ? kKept : kBroken;
+}
+
+int RunScenarios(const Options& options) {
+  int result = kKept;
+  for (const std::string& file : options.scenarios) {
+    std::ifstream input(file);
+    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    if (!input) {
+      fmt::print(stderr, "{}: cannot be read; scenarios are in tests/scenarios\n", file);
+      return kUsage;
+    }
+    const auto scenario = ParseScenario(file, text);
+    if (!scenario) {
+      fmt::print(stderr, "{}\n", scenario.error().text);
+      return kUsage;
+    }
+    const ScenarioReport report = RunScenario(*scenario, {.seed = options.seed.value_or(1),
+                                                          .bug = PlantedOf(options),
+                                                          .listener = ListenerOf(options)});
+    if (!report.failure.empty()) {
+      fmt::print("{}\n", report.failure);
+      result = kBroken;
+      continue;
+    }
+    fmt::print("{}: {} steps, {:.1f} simulated seconds, all as expected\n", file, report.steps,
+               std::chrono::duration<double>(report.simulated).count());
+  }
+  return result;
 }
 
 // "A..B", both ends included.
@@ -258,6 +354,11 @@ int Main(int argc, char** argv) {
   app.add_option("--without", options.without, "Kinds of faults to leave out: A,B,..")
       ->delimiter(',')
       ->check(CLI::IsMember(std::vector<std::string>(kFaultNames.begin(), kFaultNames.end())));
+  app.add_option("--scenario", options.scenarios,
+                 "Live through these files of tests/scenarios instead (docs/SIMULATOR.md); takes "
+                 "--seed, --plant and --trace")
+      ->excludes("--seeds")
+      ->excludes("--minutes");
   app.add_option("--seconds", options.seconds, "Simulated seconds with faults, for each seed")
       ->capture_default_str()
       ->check(CLI::Range(uint64_t{1}, uint64_t{100'000}));
@@ -267,6 +368,18 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(1u, 100'000u));
   app.add_flag("--trace", options.trace, "Tell what happens, a line an event");
   app.add_flag("--json", options.json, "Print the summary as JSON")->excludes("--trace");
+  app.add_flag("--mutants", options.mutants,
+               "Plant each bug, or the one of --plant, and run seed after seed until it is caught; "
+               "exit code 1 if one escapes")
+      ->excludes("--seed")
+      ->excludes("--seeds")
+      ->excludes("--scenario")
+      ->excludes("--minutes")
+      ->excludes("--json");
+  app.add_option("--seeds-max", options.seeds_max, "With --mutants: seeds for each bug at the most")
+      ->capture_default_str()
+      ->needs("--mutants")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000}));
   app.add_option("--plant", options.plant, "Plant a bug, to see the checker find it")
       ->check(CLI::IsMember(
           std::vector<std::string>(kPlantedBugNames.begin(), kPlantedBugNames.end())));
@@ -279,6 +392,8 @@ int Main(int argc, char** argv) {
     fmt::print(stderr, "--seeds takes a range such as 1..1000, not '{}'\n", options.seeds);
     return kUsage;
   }
+  if (options.mutants) return RunMutants(options);
+  if (!options.scenarios.empty()) return RunScenarios(options);
   if (options.minutes > 0 && options.seeds.empty()) options.last = UINT64_MAX;
   return options.seed ? RunOne(options) : RunMany(options);
 }

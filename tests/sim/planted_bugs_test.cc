@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sim/cluster.h"
+#include "sim/mutants.h"
 
 namespace eddy::sim {
 namespace {
@@ -17,16 +17,9 @@ struct Planted {
 class PlantedBugs : public ::testing::TestWithParam<Planted> {};
 
 TEST_P(PlantedBugs, AreFound) {
-  for (uint64_t seed = 1; seed <= GetParam().seeds_max; ++seed) {
-    RunOptions options;
-    options.plan.seed = seed;
-    options.bug = GetParam().bug;
-    const Report report = RunWorld(options);
-    if (report.violation.empty()) continue;
-    RecordProperty("seeds_needed", std::to_string(seed));
-    return;
-  }
-  ADD_FAILURE() << "not found in " << GetParam().seeds_max << " seeds";
+  const Mutant mutant = HuntMutant(GetParam().bug, GetParam().seeds_max);
+  EXPECT_NE(mutant.violation, "") << "not found in " << mutant.seeds << " seeds";
+  RecordProperty("seeds_needed", std::to_string(mutant.seeds));
 }
 
 // Some three times what each needed when it was planted.
@@ -56,6 +49,12 @@ INSTANTIATE_TEST_SUITE_P(
       std::erase(name, '-');
       return name;
     });
+
+TEST(PlantedBugs, WhatIsNotThereIsNotFound) {
+  const Mutant mutant = HuntMutant(PlantedBug::kNone, 3);
+  EXPECT_EQ(mutant.violation, "");
+  EXPECT_EQ(mutant.seeds, 3u);
+}
 
 TEST(PlantedBugs, NoneIsLeftOut) {
   // The list above has every bug that there is.
