@@ -124,5 +124,34 @@ TEST(Receive, OfAMalformedKeyIsCountedAndDropped) {
   EXPECT_EQ(bench.node().operations_in_flight(), 0u);
 }
 
+TEST(Forward, WithoutRoomAnOwnersPutsGoToAnotherOwnerAndAllElseStays) {
+  Bench bench(3);
+  bench.GrantLeases();
+  const auto forwarded = [&](wire::ClientRequest request) {
+    bench.Submit(std::move(request));
+    return bench.Sent<wire::ForwardRequest>(Bench::Peer(2)).size() +
+           bench.Sent<wire::ForwardRequest>(Bench::Peer(3)).size();
+  };
+  EXPECT_EQ(forwarded(PutOf("k", "v")), 0u);
+  bench.node().NoRoom(true);
+  EXPECT_EQ(forwarded(PutOf("k", "v")), 1u);
+  EXPECT_EQ(forwarded(GetOf("k")), 0u);
+  EXPECT_EQ(forwarded({.bucket = "b", .key = "k", .action = wire::DeleteAction{}}), 0u);
+  // What another node hands on stays here, or it would go round in circles.
+  bench.Receive(Bench::Peer(2), wire::ForwardRequest{.op = 9, .request = [] {
+                                                       auto request = PutOf("k", "v");
+                                                       request.deadline = std::chrono::seconds(1);
+                                                       return request;
+                                                     }()});
+  EXPECT_TRUE(bench.Sent<wire::ForwardRequest>(Bench::Peer(3)).empty());
+  // With nobody else to go to, this node itself says why it cannot.
+  bench.PeerDown(Bench::Peer(2));
+  bench.PeerDown(Bench::Peer(3));
+  EXPECT_EQ(forwarded(PutOf("k", "v")), 0u);
+  bench.node().NoRoom(false);
+  bench.PeerUp(Bench::Peer(2));
+  EXPECT_EQ(forwarded(PutOf("k", "v")), 0u);
+}
+
 }  // namespace
 }  // namespace eddy::node
