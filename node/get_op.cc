@@ -54,7 +54,8 @@ bool GetOp::OnReadReply(OpContext& context, PeerIndex from, wire::ReadReply repl
   Replica& replica = replicas_[place];
   if (replica.state != State::kAsked) return false;
   context.peers.Answered(from, context.now.monotonic - replica.asked_at);
-  bool taken = !reply.error;
+  // Before anything has been read there is nothing that it could be the same as.
+  bool taken = !reply.error && (!reply.same || join_);
   if (taken && reply.same) {
     replica.holds = said_;
   } else if (taken) {

@@ -23,8 +23,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How often it is looked at whether what is waited for is so.
+// How often it is looked at whether what is waited for is so: closely at first, since some of it
+// passes quickly.
 constexpr Duration kLookPeriod = milliseconds(10);
+constexpr Duration kLookPeriodAtFirst = milliseconds(1);
+constexpr Duration kAtFirst = milliseconds(200);
 // How long the cluster may take to come up, and a clean stop to end.
 constexpr Duration kUpMax = seconds(60);
 constexpr Duration kStopMax = seconds(10);
@@ -568,9 +571,10 @@ void ScenarioRun::Do(const OrderStep& step) {
 
 void ScenarioRun::Do(const CheckStep& step) {
   Finding finding = Find(step.condition);
-  const VirtualTime by = world_.now + step.within.value_or(Duration{});
+  const VirtualTime begun = world_.now;
+  const VirtualTime by = begun + step.within.value_or(Duration{});
   while (!finding.holds && world_.now < by && report_.failure.empty()) {
-    RunUntil(world_.now + kLookPeriod);
+    RunUntil(world_.now + (world_.now < begun + kAtFirst ? kLookPeriodAtFirst : kLookPeriod));
     finding = Find(step.condition);
   }
   if (!finding.holds) Fail(fmt::format("not as expected: {}", finding.found));
@@ -724,6 +728,8 @@ Finding ScenarioRun::FindSettled() {
   if (newest == nullptr) return {false, "no node runs"};
   for (const ring::Member& member : newest->members()) {
     if (member.leaving) return {false, fmt::format("{} is leaving still", member.name)};
+    if (At(IndexOf(member.id)).id() == member.id) continue;
+    return {false, fmt::format("{} is lost, and nobody came in its place", member.name)};
   }
   for (SimNode* node : RunningMembers()) {
     const ring::LayoutHistory* layouts = node->layouts();
