@@ -1,5 +1,5 @@
-// The judge is judged: a planted bug (sim/planted_bug.h) is run from seed to seed until some promise
-// is seen to be broken.
+// The judge is judged: a planted bug (sim/planted_bug.h) is run from seed to seed until some
+// promise is seen to be broken.
 #pragma once
 
 #include <cstdint>

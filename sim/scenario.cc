@@ -379,7 +379,7 @@ Status Parser::ParseStep(uint32_t line, Words words) {
   return {};
 }
 
-constexpr std::array<std::pair<std::string_view, MachineStep::What>, 7> kMachineVerbs = {{
+constexpr std::array<std::pair<std::string_view, MachineStep::What>, 9> kMachineVerbs = {{
     {"kill", MachineStep::What::kKill},
     {"power-loss", MachineStep::What::kLosePower},
     {"stop", MachineStep::What::kStop},
@@ -387,6 +387,8 @@ constexpr std::array<std::pair<std::string_view, MachineStep::What>, 7> kMachine
     {"start", MachineStep::What::kStart},
     {"slow-disk", MachineStep::What::kSlowDisk},
     {"quick-disk", MachineStep::What::kQuickDisk},
+    {"full-disk", MachineStep::What::kFullDisk},
+    {"free-disk", MachineStep::What::kFreeDisk},
 }};
 
 Action Parser::ParseAction(Words& words) {
@@ -422,6 +424,12 @@ Action Parser::ParseAction(Words& words) {
     words.Need("at");
     forget.node = TakeNode(words);
     return forget;
+  }
+  if (verb == "rot") {
+    RotStep rot{.key = TakeKey(words), .node = {}};
+    words.Need("at");
+    rot.node = TakeNode(words);
+    return rot;
   }
   if (verb == "copy" || verb == "restore") {
     CopyStep copy{.node = TakeNode(words), .name = {}, .restore = verb == "restore"};

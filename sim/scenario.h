@@ -13,7 +13,8 @@
 //           | "partition" NODE.. "|" NODE.. ["|" NODE..].. | "cut" NODE.. "->" NODE.. | "heal"
 //           | "kill" NODE.. | "power-loss" NODE.. ["keeping-tail"] | "stop" NODE..
 //           | "wipe" NODE ["as-stranger"] | "start" NODE.. | "pause" NODE "for" TIME
-//           | "clock" NODE ("+"TIME | "-"TIME | "right") | "slow-disk" NODE | "quick-disk" NODE
+//           | "clock" NODE ("+"TIME | "-"TIME | "right") | "slow-disk" NODE.. | "quick-disk" NODE..
+//           | "full-disk" NODE.. | "free-disk" NODE.. | "rot" KEY "at" NODE
 //           | "fail" ("get" | "write" | "sync") "at" NODE
 //           | "forget" KEY "at" NODE | "copy" NODE "to" NAME | "restore" NODE "from" NAME
 //           | "join" NODE "at" NODE | "leave" NODE "at" NODE | "remove" NODE "at" NODE
@@ -24,8 +25,8 @@
 //             [strict] [seen NAME] [keep NAME] [expires TIME] [within TIME] [as NAME]
 //   reply   = "done" | "not done" [CODE] | "unknown" | "value" VALUE.. | "no value"
 //           | count "siblings" | count "primaries"
-//   state   = NODE "holds" KEY (VALUE.. | "nothing" | "tombstone") | NODE "keeps" count "hints"
-//             ["for" NODE] | NODE "is" ("ready" | "starting" | "waiting" | "down")
+//   state   = NODE "holds" KEY (VALUE.. | "nothing" | "tombstone" | "rotten")
+//           | NODE "keeps" count "hints" ["for" NODE] | NODE "is" ("ready" | "starting" | "waiting" | "down")
 //           | NODE "believes" NODE | NODE "knows" count "members" | NODE "knows layout" count
 //           | NODE "counts" COUNTER count
 //           | "settled" | "healthy" | "no hints" | "converged" | KEY "is gone"
@@ -148,6 +149,8 @@ struct MachineStep {
     kStart,
     kSlowDisk,
     kQuickDisk,
+    kFullDisk,
+    kFreeDisk,
   };
   What what = What::kKill;
   std::vector<std::string> nodes;
@@ -165,6 +168,10 @@ struct FailStep {
   storage::MemoryEngine::Call call = storage::MemoryEngine::Call::kGet;
 };
 struct ForgetStep {
+  KeyName key;
+  std::string node;
+};
+struct RotStep {
   KeyName key;
   std::string node;
 };
@@ -188,8 +195,8 @@ struct CheckStep {
 };
 
 using Action = std::variant<RequestStep, AwaitStep, RetryStep, CutStep, PartitionStep, HealStep,
-                            MachineStep, PauseStep, ClockStep, FailStep, ForgetStep, CopyStep,
-                            OrderStep, WaitStep, CheckStep>;
+                            MachineStep, PauseStep, ClockStep, FailStep, ForgetStep, RotStep,
+                            CopyStep, OrderStep, WaitStep, CheckStep>;
 
 struct Step {
   uint32_t line = 0;

@@ -114,6 +114,7 @@ class ScenarioRun final : public Machines {
   void Do(const ClockStep& step);
   void Do(const FailStep& step);
   void Do(const ForgetStep& step);
+  void Do(const RotStep& step);
   void Do(const CopyStep& step);
   void Do(const OrderStep& step);
   void Do(const WaitStep& step) { RunUntil(world_.now + step.length); }
@@ -528,6 +529,10 @@ void ScenarioRun::Do(const MachineStep& step) {
       case What::kQuickDisk:
         node.SlowDisk(step.what == What::kSlowDisk);
         break;
+      case What::kFullDisk:
+      case What::kFreeDisk:
+        node.FillDisk(step.what == What::kFullDisk);
+        break;
     }
   }
 }
@@ -544,6 +549,13 @@ void ScenarioRun::Do(const ForgetStep& step) {
   SimNode& node = At(IndexOfName(step.node));
   if (node.running()) return Fail("a disk is changed only while its node is down");
   node.Forget(EncodedKey(step.key));
+}
+
+void ScenarioRun::Do(const RotStep& step) {
+  const NodeIndex index = IndexOfName(step.node);
+  const std::string& encoded = EncodedKey(step.key);
+  if (At(index).RotOne([&](const std::string& key) { return key == encoded; })) return;
+  Fail(fmt::format("{} holds no record that could rot", NameOf(index)));
 }
 
 void ScenarioRun::Do(const CopyStep& step) {
@@ -651,9 +663,13 @@ Finding ScenarioRun::FindHolds(const Condition& condition) {
   bool tombstone = false;
   if (!stored.empty()) {
     const auto record = storage::DecodeRecord(stored);
-    tombstone = record->IsTombstone();
-    for (const lattice::Sibling& sibling : record->siblings()) values.push_back(sibling.value);
-    std::ranges::sort(values);
+    if (!record) {
+      values.emplace_back("rotten");
+    } else {
+      tombstone = record->IsTombstone();
+      for (const lattice::Sibling& sibling : record->siblings()) values.push_back(sibling.value);
+      std::ranges::sort(values);
+    }
   }
   return {values == condition.values && tombstone == condition.tombstone,
           DescribeHeld(node, condition.key)};
