@@ -240,8 +240,8 @@ Status MarkAllDamaged(const std::string& path, rocksdb::DB* db, const SpaceHandl
   std::iota(all.begin(), all.end(), TokenRange{0});
   const Status marked = MarkDamaged(db, spaces[static_cast<size_t>(Space::kMeta)], all);
   if (!marked.has_value()) return marked;
-  // All that was recovered is flushed, and so the bad log is needed no more and goes: with it there,
-  // all would be marked again.
+  // All that was recovered is flushed, and so the bad log is needed no more and goes: with it
+  // there, all would be marked again.
   Status purged = ToStatus(db->Flush(rocksdb::FlushOptions(), {spaces.begin(), spaces.end()}));
   if (purged.has_value()) purged = ToStatus(db->DisableFileDeletions());
   if (purged.has_value()) purged = ToStatus(db->EnableFileDeletions(true));
