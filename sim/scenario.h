@@ -26,7 +26,8 @@
 //   reply   = "done" | "not done" [CODE] | "unknown" | "value" VALUE.. | "no value"
 //           | count "siblings" | count "primaries"
 //   state   = NODE "holds" KEY (VALUE.. | "nothing" | "tombstone" | "rotten")
-//           | NODE "keeps" count "hints" ["for" NODE] | NODE "is" ("ready" | "starting" | "waiting" | "down")
+//           | NODE "keeps" count "hints" ["for" NODE]
+//           | NODE "is" ("ready" | "starting" | "waiting" | "down")
 //           | NODE "believes" NODE | NODE "knows" count "members" | NODE "knows layout" count
 //           | NODE "counts" COUNTER count
 //           | "settled" | "healthy" | "no hints" | "converged" | KEY "is gone"
