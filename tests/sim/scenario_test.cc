@@ -141,7 +141,7 @@ TEST(ScenarioRun, WhatIsAsExpectedPasses) {
                                                 "expect A knows 4 members\n"
                                                 "expect A knows layout 1\n"
                                                 "expect A keeps no hints\n"
-                                                "expect settled\n"
+                                                "wait until settled within 5s\n"
                                                 "expect healthy\n"
                                                 "expect converged\n"
                                                 "expect no hints\n"),
