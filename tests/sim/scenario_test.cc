@@ -174,7 +174,9 @@ TEST(ScenarioRun, WhatIsNotAsExpectedFailsAtItsLineAndSaysWhatWasFound) {
   for (const Wrong& each : wrong) {
     const std::string failure = FailureOf(std::string(kTwoValues) + each.text + "\n");
     EXPECT_THAT(failure, StartsWith("s.txt:6: not as expected: ")) << each.text;
-    if (each.error != "found") EXPECT_THAT(failure, HasSubstr(each.error)) << each.text;
+    if (each.error != "found") {
+      EXPECT_THAT(failure, HasSubstr(each.error)) << each.text;
+    }
     EXPECT_THAT(failure, HasSubstr("the step: "));
   }
 }
