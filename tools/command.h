@@ -58,6 +58,10 @@ void AddChaosCommand(CLI::App* app, Commands* commands);
 void AddConfigCommands(CLI::App* app, Commands* commands);  // config .., log-level
 void AddDoctorCommand(CLI::App* app, Commands* commands);
 void AddTopCommand(CLI::App* app, Commands* commands);
+// shell, completion, man. `footer`: what the help says behind the verbs.
+void AddShellCommands(CLI::App* app, Commands* commands, const std::string& footer);
+// The global options as words, for a command line of their own.
+std::vector<std::string> GlobalWords(const GlobalOptions& global);
 void AddFaultCommands(CLI::App* app, Commands* commands);  // faults set, faults show
 
 }  // namespace eddy::tools

@@ -51,6 +51,11 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* options, bool* json, bool* q
   AddDurationOption(app, "--timeout", "How long to wait for each request [5s]",
                     [options](std::chrono::milliseconds timeout) { options->timeout = timeout; });
   app->add_flag("--json", *json, "Answer in JSON, errors too");
+  app->add_option_function<std::string>(
+         "-o,--output", [json](const std::string& form) { *json = form == "json"; },
+         "table or json: the same as --json, or as without")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->option_text("table|json");
   app->add_flag("-q,--quiet", *quiet, "Nothing but results and errors");
 }
 
@@ -143,6 +148,19 @@ ExitCode ShowVersion(const Output& output) {
   return ExitCode::kOk;
 }
 
+bool AsksForJson(std::span<char* const> words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    const bool form = i > 0 && (std::string_view(words[i - 1]) == "-o" ||
+                                std::string_view(words[i - 1]) == "--output");
+    if (word == "--json" || word == "-ojson" || word == "--output=json" ||
+        (form && word == "json")) {
+      return true;
+    }
+  }
+  return false;
+}
+
 ExitCode Main(int argc, char** argv) {
   CLI::App app("Talks to a cluster of Eddy: keys and values, health, import and export.",
                "eddyctl");
@@ -173,6 +191,7 @@ ExitCode Main(int argc, char** argv) {
   AddBenchCommand(&app, &commands);
   AddChaosCommand(&app, &commands);
   AddFaultCommands(&app, &commands);
+  AddShellCommands(&app, &commands, kFooter);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   commands[version] = [](const GlobalOptions& given) { return ShowVersion(given.output); };
   CLI::App* help = app.add_subcommand("help", "Explain a verb");
@@ -208,8 +227,7 @@ ExitCode Main(int argc, char** argv) {
   // Where parsing ended early the flag was not seen, and yet the error is to be in the form that
   // was asked for.
   const std::span words(argv, static_cast<size_t>(argc));
-  options.output.SetJson(json ||
-                         std::ranges::find(words, std::string_view("--json")) != words.end());
+  options.output.SetJson(json || AsksForJson(words));
   options.output.SetQuiet(quiet);
   if (const std::string extras = ExplainExtras(app, verb()); !extras.empty()) wrong = extras;
   if (!wrong.empty()) return UsageError(output, verb(), wrong);

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import unittest
+import urllib.request
 
 import harness
 from harness import EDDYCTL, OK, UNHEALTHY, USAGE, Cluster
@@ -122,6 +124,28 @@ class OperatorTest(unittest.TestCase):
         self.assertIn("shows debug and above", self.n1.log())
         self.ask("log-level", "info", "--all")
         self.assertIn("not in", self.refusal("log-level", "loud"))
+
+    def test_the_dashboard_shows_what_nodes_tell(self):
+        with open(os.path.join(os.environ["EDDY_ROOT"], "docker/grafana.json"), encoding="utf-8") as file:
+            dashboard = json.load(file)
+        with urllib.request.urlopen("http://%s:%d/metrics" % (self.n1.address, harness.HTTP)) as reply:
+            told = set(re.findall(r"^(eddy_\w+)", reply.read().decode(), re.M)) | {"eddy_equal_seconds_ago"}
+        shown = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+        self.assertGreater(len(shown), 20)
+        for expression in shown:
+            names = re.findall(r"eddy_\w+", expression)
+            self.assertEqual([name for name in names if name not in told], [], expression)
+            self.assertTrue(names or "up{" in expression, expression)
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        self.assertEqual(len(ids), len(set(ids)))
+        # Each expression is one that Prometheus takes.
+        rules = os.path.join(self.cluster.folder, "rules.yml")
+        with open(rules, "w", encoding="utf-8") as file:
+            json.dump({"groups": [{"name": "g", "rules": [
+                {"record": "r:%d" % k, "expr": text.replace("$__rate_interval", "1m").replace("$job", ".*")}
+                for k, text in enumerate(shown)]}]}, file)
+        checked = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
 
     def test_top_shows_rates_until_it_has_shown_enough_or_is_told_to_end(self):
         with subprocess.Popen([EDDYCTL, "top", "--node", self.n1.address, "--json", "--interval", "100ms"],
