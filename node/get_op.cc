@@ -352,6 +352,15 @@ bool GetOp::Progress(OpContext& context) {
                                 "show what they hold; try again"});
       return true;
     }
+    // Stand-ins know what they keep, and nothing of what they never saw: it may well be there.
+    if (join_->empty() && OwnersOf(State::kAnswered) == 0) {
+      AnswerWith(context,
+                 Error{Code::kUnavailable,
+                       "none of the key's owners answered, and the nodes that stand in for them "
+                       "know nothing of it, so whether it is there is not known; start its owners, "
+                       "or try again"});
+      return true;
+    }
     AnswerJoin(context);
     phase_ = Phase::kAnswered;
   }

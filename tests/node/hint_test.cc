@@ -161,6 +161,20 @@ TEST(StandIn, CoordinatesWhenNoOwnerCanBeReached) {
   EXPECT_EQ(bench.Reply(ticket)->siblings[0].value, "v");
 }
 
+TEST(StandIn, DoesNotSayThatWhatItNeverSawIsNotThere) {
+  Bench bench(5);
+  bench.GrantLeases();
+  const auto [key, walk] = FindKey(bench.layout(), 3);
+  for (size_t place = 0; place < 3; ++place) bench.PeerDown(walk[place]);
+  const uint64_t ticket = bench.Submit(GetOf(key));
+  const auto reads = bench.Sent<wire::ReadRequest>(walk[4]);
+  ASSERT_EQ(reads.size(), 1u);
+  bench.Receive(walk[4], wire::ReadReply{.op = reads[0].op});
+  ASSERT_NE(bench.Reply(ticket), nullptr);
+  ASSERT_TRUE(bench.Reply(ticket)->error.has_value());
+  EXPECT_EQ(bench.Reply(ticket)->error->code, Code::kUnavailable);
+}
+
 TEST(Hint, IsKeptHereWhereNobodyIsLeftToStandIn) {
   Bench bench(3);
   bench.GrantLeases();
