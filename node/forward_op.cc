@@ -30,6 +30,7 @@ bool ForwardOp::TryNext(OpContext& context) {
                                  "node; try another node"});
   }
   tried_.push_back(*next);
+  asked_at_ = context.now.monotonic;
   context.counters.Add(Count::kForwards);
   wire::ClientRequest request = request_;
   request.deadline = context.Left(deadline_);
@@ -38,15 +39,21 @@ bool ForwardOp::TryNext(OpContext& context) {
 }
 
 bool ForwardOp::OnForwardReply(OpContext& context, PeerIndex from, wire::ForwardReply reply) {
-  if (from != tried_.back()) return false;
+  const bool last = from == tried_.back();
+  const bool asked = std::ranges::find(tried_, from) != tried_.end();
+  if (!last && (request_.IsWrite() || !asked)) return false;
   const auto& error = reply.reply.error;
   const bool not_done = error && (error->code == Code::kUnavailable || error->code == Code::kBusy);
-  const bool others = std::ranges::any_of(candidates_, [&](PeerIndex member) {
-    return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
-  });
-  if (not_done && others) return TryNext(context);
+  if (not_done && !last) return false;  // the one that was asked after it may do better
+  if (not_done && OthersAreLeft(context)) return TryNext(context);
   Answer(context, origin_, std::move(reply.reply));
   return true;
+}
+
+bool ForwardOp::OthersAreLeft(const OpContext& context) const {
+  return std::ranges::any_of(candidates_, [&](PeerIndex member) {
+    return context.peers.Reachable(member) && std::ranges::find(tried_, member) == tried_.end();
+  });
 }
 
 bool ForwardOp::OnPeerDown(OpContext& context, PeerIndex peer) {
@@ -59,8 +66,16 @@ bool ForwardOp::OnPeerDown(OpContext& context, PeerIndex peer) {
 }
 
 bool ForwardOp::OnTick(OpContext& context) {
-  if (context.now.monotonic < deadline_) return false;
+  const bool too_late = context.now.monotonic >= deadline_;
+  const bool silent = !request_.IsWrite() &&
+                      context.now.monotonic >= asked_at_ + Patience(context) &&
+                      OthersAreLeft(context);
+  if (!too_late && !silent) return false;
   context.peers.LeftUnanswered(tried_.back());
+  if (!too_late) {
+    context.counters.Add(Count::kHedges);
+    return TryNext(context);
+  }
   if (request_.IsWrite()) {
     return GiveUp(context,
                   Error{Code::kUnknownOutcome,

@@ -345,8 +345,10 @@ bool GetOp::Progress(OpContext& context) {
     }
     if (needed > 1 && !held) {
       RepairAllBehind(context, true);
-      // One of them may have failed since it answered.
+      // One of them may have failed since it answered: another one is asked in its place.
       if (Suffice(CountOf(State::kAnswered), OwnersOf(State::kAnswered))) return false;
+      phase_ = Phase::kReading;
+      if (AskEnough(context)) return false;
       AnswerWith(context, Error{Code::kUnavailable,
                                 "the replicas differ, and too few of them could be repaired to "
                                 "show what they hold; try again"});

@@ -303,10 +303,11 @@ void Checker::Applied(NodeIndex at, uint64_t life, const AppliedWrite& applied) 
 // Who resolves nothing cannot make a key grow without end.
 void Checker::CheckCap(uint64_t number, const Operation& operation, KeyIndex key_index,
                        const AppliedWrite& applied) {
-  if (!operation.blind || applied.saw_all) return;
+  const WallTime at = applied.sibling->timestamp.wall();
+  // One that has expired before it was written adds nothing that is shown.
+  if (!operation.blind || applied.saw_all || applied.sibling->ExpiredAt(at)) return;
   const auto record = storage::DecodeRecord(applied.record);
   CHECK(record.has_value());
-  const WallTime at = applied.sibling->timestamp.wall();
   const auto shown = std::ranges::count_if(
       record->siblings(), [&](const lattice::Sibling& sibling) { return !sibling.ExpiredAt(at); });
   if (std::cmp_greater(shown, BucketOf(key_index).siblings_max)) {

@@ -68,6 +68,32 @@ TEST(Forward, TriesAReadElsewhereButAWriteOnlyOnce) {
   EXPECT_FALSE(forwards[0].request.IsWrite());
 }
 
+TEST(Forward, AReadWhoseReplicaSaysNothingGoesToOneMoreAndTheFirstAnswerCounts) {
+  Bench bench(5);
+  bench.GrantLeases();
+  const auto [key, first, second] = FindElsewhere(bench.layout());
+  const uint64_t write = bench.Submit(PutOf(key, "v"));
+  bench.Sent<wire::ForwardRequest>(first);
+  const uint64_t read = bench.Submit(GetOf(key));
+  const auto asked = bench.Sent<wire::ForwardRequest>(first);
+  ASSERT_EQ(asked.size(), 1u);
+  bench.Advance(std::chrono::milliseconds(100));
+  EXPECT_TRUE(bench.Sent<wire::ForwardRequest>(second).empty());
+  bench.Advance(std::chrono::milliseconds(400));
+  const auto more = bench.Sent<wire::ForwardRequest>(second);
+  ASSERT_EQ(more.size(), 1u) << "and not the write";
+  EXPECT_FALSE(more[0].request.IsWrite());
+  // Whichever it is.
+  wire::ForwardReply busy{.op = asked[0].op};
+  busy.reply.error = Error{Code::kBusy, "full"};
+  bench.Receive(first, busy);
+  EXPECT_EQ(bench.Reply(read), nullptr) << "the other one may do better";
+  bench.Receive(first, wire::ForwardReply{.op = asked[0].op, .reply = {.answered = 2}});
+  ASSERT_NE(bench.Reply(read), nullptr);
+  EXPECT_EQ(bench.Reply(read)->answered, 2);
+  EXPECT_EQ(bench.Reply(write), nullptr);
+}
+
 TEST(Forward, GoesToReachableReplicasOnly) {
   Bench bench(5);
   bench.GrantLeases();

@@ -1,4 +1,6 @@
 // Promises of a read at its coordinator (Dynamo, section 4.5) and of read repair (section 5).
+#include <utility>
+
 #include "tests/node/bench.h"
 
 namespace eddy::node {
@@ -120,6 +122,48 @@ TEST(Get, TakesALocalErrorForAnErrorAndNotForAbsence) {
   ASSERT_NE(bench.Reply(ticket), nullptr);
   ASSERT_EQ(bench.Reply(ticket)->siblings.size(), 1u);
   EXPECT_EQ(bench.Reply(ticket)->siblings[0].value, "v");
+}
+
+TEST(Get, TakesASameForNoAnswerWhereNothingWasReadBefore) {
+  Bench bench;
+  bench.GrantLeases();
+  bench.FailStore({Code::kIo, "bad block"});
+  const uint64_t ticket = bench.Submit(GetOf("k"));
+  for (const uint64_t peer : {2, 3}) {
+    for (const auto& read : bench.Sent<wire::ReadRequest>(Bench::Peer(peer))) {
+      bench.Receive(Bench::Peer(peer), wire::ReadReply{.op = read.op, .same = true});
+    }
+  }
+  ASSERT_NE(bench.Reply(ticket), nullptr);
+  ASSERT_TRUE(bench.Reply(ticket)->error.has_value());
+  EXPECT_EQ(bench.Reply(ticket)->error->code, Code::kUnavailable);
+}
+
+TEST(Get, AsksAnotherReplicaInThePlaceOfOneThatCannotBeLevelled) {
+  Bench bench;
+  bench.GrantLeases();
+  Hold(bench, RecordOf(1, 1, "mine"));
+  const uint64_t ticket = bench.Submit(GetOf("k"));
+  NodeId asked = Bench::Peer(2);
+  NodeId other = Bench::Peer(3);
+  auto reads = bench.Sent<wire::ReadRequest>(asked);
+  if (reads.empty()) {
+    std::swap(asked, other);
+    reads = bench.Sent<wire::ReadRequest>(asked);
+  }
+  bench.Receive(asked, wire::ReadReply{.op = reads.at(0).op});
+  const auto writes = bench.Sent<wire::WriteRequest>(asked);
+  ASSERT_EQ(writes.size(), 1u);
+  bench.Receive(asked,
+                wire::WriteReply{.op = writes[0].op, .error = Error{Code::kBusy, "no room"}});
+  EXPECT_EQ(bench.Reply(ticket), nullptr);
+  const auto more = bench.Sent<wire::ReadRequest>(other);
+  ASSERT_EQ(more.size(), 1u);
+  bench.Receive(other, wire::ReadReply{.op = more[0].op, .same = true});
+  bench.Sync();
+  ASSERT_NE(bench.Reply(ticket), nullptr);
+  EXPECT_FALSE(bench.Reply(ticket)->error.has_value());
+  EXPECT_EQ(bench.Reply(ticket)->siblings.at(0).value, "mine");
 }
 
 TEST(Get, IsNotDoneWhenTooFewReplicasCanBeReached) {
