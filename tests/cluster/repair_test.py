@@ -4,6 +4,7 @@ anti-entropy alone. EDDY_REPAIR_KEYS says how many keys are written; a quarter o
 import json
 import os
 import shutil
+import time
 import unittest
 
 import harness
@@ -82,8 +83,10 @@ class RepairTest(unittest.TestCase):
             n3.start()
             n3.wait_ready()
             rows = KEYS + len(range(0, KEYS, 4))
+            begun = time.monotonic()
             harness.wait_until(lambda: self.counters([n1, n2], "hints_delivered") >= rows, "the hints",
                                REPAIR_SECONDS)
+            print("delivered after %.1f s" % (time.monotonic() - begun))
             self.assertEqual(self.synced(cluster.nodes), 0)
             self.assert_same(cluster, n1, n3)
 
