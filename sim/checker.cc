@@ -140,6 +140,9 @@ void Checker::Invoked(uint64_t number, KeyIndex key, const wire::ClientRequest& 
   operation.losses = LossesOf(key, quorum.n);
   operation.all_losses = AllLossesOf(key);
   operation.rots = keys_[key.value].rots;
+  if (operation.rots > 0 && rotten_now_) {
+    operation.rots -= std::min(operation.rots, rotten_now_(key));
+  }
 
   Key& state = keys_[key.value];
   std::string token;

@@ -48,6 +48,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -110,6 +111,10 @@ class Checker {
   void DiskLost(NodeIndex node);
   // A copy of the record rots.
   void RecordLost(std::string_view key);
+  // How many copies of a key are rotten on their disks now, noticed or not: a replica may show one
+  // from its memory, and nobody has it by that.
+  using RottenNow = std::function<uint64_t(KeyIndex key)>;
+  void SetRottenNow(RottenNow rotten_now) { rotten_now_ = std::move(rotten_now); }
 
   void Fail(std::string what);
   // The first broken promise; empty while all are kept.
@@ -233,6 +238,7 @@ class Checker {
 
   World* const world_;
   const Plan& plan_;
+  RottenNow rotten_now_;  // empty: none ever is
   const std::vector<SimKey>& sim_keys_;
   std::unordered_map<std::string_view, uint32_t> key_by_encoded_;  // lookup only
 

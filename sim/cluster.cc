@@ -162,6 +162,10 @@ Cluster::Cluster(const RunOptions& options)
       length_(options.length),
       keys_(MakeKeys(plan_, layout_)),
       checker_(&world_, plan_, keys_) {
+  checker_.SetRottenNow([this](KeyIndex key) {
+    return static_cast<uint64_t>(std::ranges::count_if(
+        nodes_, [&](const auto& node) { return node->IsRotten(keys_[key.value].encoded); }));
+  });
   workload_ = std::make_unique<Workload>(&world_, plan_, keys_, &checker_, this, random_.Fork());
   faults_ = std::make_unique<Faults>(&world_, plan_, this, random_.Fork());
 }
@@ -475,8 +479,9 @@ bool Cluster::Rot(NodeIndex node) {
            checker_.ReplicasOf(KeyIndex{static_cast<uint32_t>(named - keys_.begin())}) > 1;
   });
   if (!key) return false;
-  world_.trace.Tell(world_.now, "n{}'s record of {} rots", node.value,
-                    storage::DecodeKey(*key)->key);
+  const auto named = storage::DecodeKey(*key);
+  world_.trace.Tell(world_.now, "n{}'s record of {}/{} rots", node.value, named->bucket,
+                    named->key);
   checker_.RecordLost(*key);
   return true;
 }

@@ -279,6 +279,13 @@ void SimNode::ScanAll(storage::Space space, const std::function<void()>& begin,
   } while (!engine_.Scan(space, {}, {}, visit));
 }
 
+bool SimNode::IsRotten(const std::string& key) const {
+  const std::string* row = engine_.Peek(storage::Space::kData, key);
+  if (row == nullptr) return false;
+  std::string stored = *row;
+  return !storage::UnsealRecord(key, &stored).has_value();
+}
+
 bool SimNode::HoldsHints() {
   bool any = false;
   ScanAll(

@@ -129,6 +129,8 @@ class SimNode {
   // kTick to kStopCheck; those of an earlier life do nothing.
   void OnEvent(const Event& event);
 
+  // Whether the record on the disk has rotted, known or not.
+  bool IsRotten(const std::string& key) const;
   // What a read of this replica would find now, as bytes; for the final comparison. One that has
   // rotted is like no other.
   std::string RecordOf(const std::string& key);

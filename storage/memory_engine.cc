@@ -99,6 +99,11 @@ bool MemoryEngine::Rot(Space space, std::string_view key, uint64_t bit) {
   return any;
 }
 
+const std::string* MemoryEngine::Peek(Space space, std::string_view key) const {
+  const auto found = rows_.find(Row{space, std::string(key)});
+  return found == rows_.end() ? nullptr : &found->second;
+}
+
 void MemoryEngine::Evict(Space space, std::string_view key) { evicted_.emplace(space, key); }
 
 void MemoryEngine::Apply(const WriteBatch& batch, Rows* rows) {

@@ -46,6 +46,9 @@ class MemoryEngine final : public Engine {
   // such row, or its value is empty. `bit` counts from the first, and on from there.
   bool Rot(Space space, std::string_view key, uint64_t bit);
 
+  // What lies there, past every planned fault; null: nothing. Until the next call that changes it.
+  const std::string* Peek(Space space, std::string_view key) const;
+
   // Takes the key out of the cache: reads with Tier::kCache say kNotCached until one with
   // Tier::kDisk has found it.
   void Evict(Space space, std::string_view key);
