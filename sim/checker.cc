@@ -396,6 +396,9 @@ bool Checker::ShowsAll(const Operation& operation) const {
 void Checker::ReadDone(uint64_t number, Operation* operation, const wire::ClientReply& reply) {
   const auto seen = TokenContext(operation->key, reply.context);
   if (!seen) return Fail(fmt::format("{}: a context that cannot be read", Name(number)));
+  if (seen->empty() && reply.primaries == 0 && !plan_.MembersChange()) {
+    Fail(fmt::format("{}: says that nothing is there, and no owner has said so", Name(number)));
+  }
   CheckShown(number, *operation, reply, *seen);
   CheckConcurrent(number, *operation, reply);
   if (ShowsAll(*operation)) {

@@ -28,10 +28,13 @@
 //                                among the n that was lost since the telling operation began may
 //                                have been one of the s, so it lowers s by one; in buckets that are
 //                                not synced a crash is such a loss. A record that rots is none,
-//                                while another of the s has it: the replica is silent until it has
-//                                it back. (A replica shows a reader
-//                                nothing that it could lose, and a read of R > 1 writes back what
-//                                it is about to show: hence a read's own s.)
+//                                while another of the s has it whole on its disk: the replica is
+//                                silent until it has it back. (A replica shows a reader nothing
+//                                that it could lose, and a read of R > 1 writes back what it is
+//                                about to show: hence a read's own s.)
+//   Absence is an owner's word.  Who stands in knows nothing of what it never saw, and does not say
+//                                that it is not there. (Not where members change: then an owner by
+//                                one layout may speak for those by another.)
 //   The last writer wins.        An `lww` read shows the greatest (time, dot) of what it has seen.
 //   A context is honest.         A write's reply does not claim to have seen what its client has
 //                                not.
