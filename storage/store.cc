@@ -294,6 +294,13 @@ std::optional<FoundDamage> Store::NoteBad(std::string_view key) {
 }
 
 std::optional<FoundDamage> Store::LookAgain(const std::string& key, std::optional<Digest>* sound) {
+  // What this turn has written takes the row's place, and is newer than what the cache has.
+  const auto& staged = turn_records_[static_cast<size_t>(Space::kData)];
+  if (const auto found = staged.find(key); found != staged.end()) {
+    const auto& value = turn_[found->second].write.value;
+    if (value.has_value()) *sound = RecordDigest(*value);
+    return std::nullopt;
+  }
   RecordCache::Found cached;
   if (cache_.Find(key, &cached)) {
     *sound = RecordDigest(cached.record);

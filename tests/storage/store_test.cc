@@ -570,6 +570,32 @@ TEST_F(StoreTest, DamageThatIsFoundWhileItIsMendedStays) {
   EXPECT_THAT(Values(later), IsEmpty());
 }
 
+TEST_F(StoreTest, LookingAgainLeavesWhatTheTurnHasWrittenAlone) {
+  store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, nullptr, size_t{1} << 20);
+  Execute(1, MakePut("old"));
+  Settle();
+  ASSERT_TRUE(engine_.Rot(Space::kData, kKey, 77));
+  // From memory, where it is sound.
+  Execute(2, MakePut("new"));
+  Execute(3, CheckVerb{});
+  Settle();
+  EXPECT_THAT(Values(), ElementsAre("new"));
+}
+
+TEST_F(StoreTest, TheEndOfDamageDropsNothingThatTheTurnHasWritten) {
+  Execute(1, MakePut("old"));
+  Settle();
+  ASSERT_TRUE(engine_.Rot(Space::kData, kKey, 77));
+  const auto found = Execute(2, CheckVerb{});
+  ASSERT_TRUE(found.at(0).damage.has_value());
+  Settle();
+  Execute(3, JoinVerb{EncodeRecord(PeersRecord(1, "theirs"))});
+  EXPECT_THAT(Brief(Execute(4, MendVerb{.as_of = found.at(0).damage->number, .drop_bad = true})),
+              ElementsAre("4 applied"));
+  Settle();
+  EXPECT_THAT(Values(), ElementsAre("theirs"));
+}
+
 TEST_F(StoreTest, WhatOnlyOneReplicaKeepsStaysAnErrorAndIsNoDamageToOthers) {
   TreeKeeper trees({.partition_bits = 0, .replicas_of = [](std::string_view) { return 1; }});
   store_.emplace(&engine_, Lease{kSelf, 0, 1000, 0}, &trees);
