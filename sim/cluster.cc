@@ -151,6 +151,7 @@ class Cluster final : public Machines, public Door, public FaultTarget {
 
   Phase phase_ = Phase::kFaults;
   VirtualTime phase_ends_by_;
+  uint64_t healed_as_ = 0;  // the version of the layout then
   KeyIndex converging_;
   bool converged_unread_ = false;
   VirtualTime converged_at_;
@@ -500,6 +501,12 @@ void Cluster::EnterPhase(Phase phase, Duration at_most) {
 
 void Cluster::OnPhase() {
   BearAgain();
+  // A change that some had agreed to when its proposer died may be found and made long after.
+  const ring::Layout* newest = NewestLayout();
+  if (phase_ > Phase::kHealing && newest != nullptr && newest->version() != healed_as_) {
+    world_.trace.Tell(world_.now, "the layout changes once more");
+    EnterPhase(Phase::kHealing, kHealMax);
+  }
   switch (phase_) {
     case Phase::kFaults:
       LetIn(false);
@@ -515,12 +522,17 @@ void Cluster::OnPhase() {
       break;
     case Phase::kHealing:
       LetIn(true);
-      if (Healed()) EnterPhase(Phase::kDelivering, kDeliverMax);
+      if (!Healed()) break;
+      healed_as_ = NewestLayout()->version();
+      EnterPhase(Phase::kDelivering, kDeliverMax);
       break;
     case Phase::kDelivering:
       if (!Delivered()) break;
       checker_.HintsDelivered();
       for (SimKey& key : keys_) PutOnRing(&key, *NewestLayout());
+      workload_->ForgetFinalRead();
+      converging_ = {};
+      converged_unread_ = false;
       EnterPhase(Phase::kConverging, kConvergeMax);
       break;
     case Phase::kConverging:
