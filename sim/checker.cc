@@ -620,7 +620,9 @@ void Checker::CheckFinal(KeyIndex key_index, std::string_view encoded) {
   const Key& key = keys_[key_index.value];
   std::map<ActorId, uint64_t> intervals;
   for (const lattice::Interval& interval : record->context().intervals()) {
-    uint64_t most = (1 + histories_) * plan_.workload.clients;
+    // A client that has given an attempt up may have several under way.
+    uint64_t most =
+        (1 + histories_) * plan_.workload.clients * uint64_t{plan_.workload.attempts_max};
     if (!key.reaped.empty()) {
       const auto written = std::ranges::count_if(
           key.writes, [&](const Write& write) { return write.dot.actor == interval.actor; });

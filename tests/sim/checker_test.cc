@@ -378,7 +378,7 @@ TEST_F(CheckerTest, NoticesABadRequestThatIsServed) {
 TEST_F(CheckerTest, NoticesAContextThatGrowsWithEveryWrite) {
   lattice::Record record;
   checker_->HistoryMayBegin();
-  for (uint64_t counter = 1; counter <= 40; counter += 2) {
+  for (uint64_t counter = 1; counter <= 120; counter += 2) {
     const uint64_t put = BeginPut();
     Apply(put, {kA, counter});
     // As a store would that opened an interval with each dot.
@@ -386,7 +386,7 @@ TEST_F(CheckerTest, NoticesAContextThatGrowsWithEveryWrite) {
                {.begin = counter});
   }
   checker_->CheckFinal(KeyIndex{0}, storage::EncodeRecord(record));
-  EXPECT_THAT(violation(), HasSubstr("grown beyond 16 intervals"));
+  EXPECT_THAT(violation(), HasSubstr("grown beyond 48 intervals"));
 }
 
 }  // namespace
