@@ -183,6 +183,11 @@ bool Node::Core::RecogniseRetry(OpContext& context, const Coordination& coordina
         return false;
       }
       recent->state = RecentWrite::State::kUnderWay;
+      Operation* before = operations_.Find(recent->op);
+      if (before != nullptr && std::get<PutOp>(*before).AwaitsStore()) {
+        std::get<PutOp>(*before).Reopen(coordination);
+        break;
+      }
       recent->op = coordination.op;
       Start(coordination.op, PutOp(coordination),
             [&](PutOp& put) { return put.BeginAgain(context, dot); });
@@ -260,7 +265,10 @@ void Node::Core::BeginDelete(OpContext& context, Coordination coordination,
 void Node::Core::RememberOutcome(const PutOp& op) {
   if (op.outcome() == PutOp::Outcome::kOpen) return;
   RecentWrite* recent = recent_.Find(op.request());
-  if (recent == nullptr || recent->state != RecentWrite::State::kUnderWay) return;
+  if (recent == nullptr || recent->op != op.id()) return;
+  const bool late = recent->state == RecentWrite::State::kUnknown;
+  if (recent->state == RecentWrite::State::kDone) return;
+  if (late && op.outcome() != PutOp::Outcome::kNotDone) return;
   switch (op.outcome()) {
     case PutOp::Outcome::kOpen:
       break;

@@ -32,6 +32,12 @@ bool PutOp::BeginAgain(OpContext& context, lattice::Dot dot) {
                                                .hint_owners = context.HintOwners(placement())}});
 }
 
+void PutOp::Reopen(const Coordination& retry) {
+  outcome_ = Outcome::kOpen;
+  coordination_.origin = retry.origin;
+  coordination_.deadline = retry.deadline;
+}
+
 bool PutOp::Suffices(PlaceMask owners, PlaceMask stand_ins) const {
   return placement().IsWriteQuorum(owners | stand_ins) &&
          placement().Fewest(owners) >= coordination_.quorum.pw;
@@ -103,6 +109,7 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
     return own_stands_in_ ? StandInSettled(context, own_place_, acked)
                           : OwnerSettled(context, own_place_, acked);
   };
+  if (AwaitsStore()) return OnStoreLate(result);
   if (!result.record) {
     if (!replicated_) {
       Error error = std::move(result.record.error());
@@ -134,6 +141,13 @@ bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
   }
   Replicate(context);
   return Progress(context);
+}
+
+bool PutOp::OnStoreLate(const storage::StoreResult& result) {
+  // The retry is then a new write. To take it for this one would be wrong: what the row says to
+  // have seen may cover the dot of a write that it has refused (lattice/record.h, History).
+  if (!result.record && !again_) outcome_ = Outcome::kNotDone;
+  return true;
 }
 
 void PutOp::Replicate(OpContext& context) {
@@ -257,7 +271,7 @@ bool PutOp::OnTick(OpContext& context) {
                                 "may be stored: read it, or retry with the same request id",
                                 answered(), needed())});
   }
-  return true;
+  return replicated_;
 }
 
 bool PutOp::Progress(OpContext& context) {

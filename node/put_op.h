@@ -13,6 +13,9 @@
 // coordinator keeps the hint: that brings the owner up to date later and counts for nothing now,
 // since it is the same disk again.
 //
+// A write whose store has not answered by the deadline goes on until it has: only then is it known
+// whether there is anything that a retry could complete.
+//
 // Not done: too few could be reached to begin with, or the verb was refused; nothing was written
 // anywhere. From then on a write that finds fewer than w is of unknown outcome: it is stored on
 // some replica and may stay.
@@ -44,6 +47,10 @@ class PutOp {
   // If this store did not keep `dot`, the outcome stays unknown.
   bool BeginAgain(OpContext& context, lattice::Dot dot);
 
+  // Its deadline has passed, and this node's store has not said yet whether it takes the write.
+  bool AwaitsStore() const { return outcome_ == Outcome::kUnknown && !replicated_; }
+  // A retry of such a write: it has until its own deadline, and gets the answer.
+  void Reopen(const Coordination& retry);
   // The same request came again while it is under way: it will get the same answer. Requires that
   // there is none yet.
   void AddOrigin(const Origin& origin) { more_origins_.push_back(origin); }
@@ -55,6 +62,7 @@ class PutOp {
 
   Outcome outcome() const { return outcome_; }
   uint64_t epoch() const { return coordination_.epoch; }
+  uint64_t id() const { return coordination_.op; }
   RequestId request() const { return coordination_.origin.request; }
   uint8_t needed() const { return coordination_.quorum.w; }
   uint8_t answered() const { return coordination_.placement.Fewest(Acked()); }
@@ -78,6 +86,8 @@ class PutOp {
   // Ends the operation before anything was sent: not done, or, when it was a retry, as unknown as
   // before.
   bool NotDone(OpContext& context, Error error);
+  // What the store says after the deadline: the end.
+  bool OnStoreLate(const storage::StoreResult& result);
   void Replicate(OpContext& context);
   void Ask(OpContext& context, PeerIndex peer, uint64_t op, NodeId hint_for);
   // Finds somebody to keep the record for the owner of this place. `count`: and counts it.

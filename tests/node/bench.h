@@ -114,6 +114,10 @@ class Bench {
       }
       std::vector<storage::StoreResult> results;
       for (storage::StoreVerb& verb : effects.verbs) {
+        if (store_held_) {
+          held_.push_back(std::move(verb));
+          continue;
+        }
         if (!fail_store_.has_value()) {
           results.push_back({verb.id, storage::Stage::kApplied, fail_store_});
           results.back().record = std::unexpected(fail_store_.error());
@@ -123,6 +127,17 @@ class Bench {
       }
       for (auto& result : results) node_->Complete(now(), std::move(result));
     }
+  }
+  // Until it is released, the store does nothing.
+  void HoldStore() { store_held_ = true; }
+  void ReleaseStore() {
+    store_held_ = false;
+    std::vector<storage::StoreResult> results;
+    for (storage::StoreVerb& verb : std::exchange(held_, {})) {
+      EXPECT_TRUE(store_->Execute(&verb, storage::Tier::kDisk, &results));
+    }
+    for (auto& result : results) node_->Complete(now(), std::move(result));
+    Pump();
   }
   void Sync(const Status& status = {}) {
     std::vector<storage::StoreResult> results;
@@ -193,6 +208,8 @@ class Bench {
   std::optional<storage::TreeKeeper> trees_;
   std::optional<storage::Store> store_;
   Result<std::string> fail_store_;
+  bool store_held_ = false;
+  std::vector<storage::StoreVerb> held_;
   std::unique_ptr<Node> node_;
   MonotonicTime monotonic_{std::chrono::seconds(100)};
   WallTime wall_{std::chrono::seconds(1'700'000'000)};

@@ -257,6 +257,56 @@ TEST(Retry, OfAPutThatThisStoreDidNotKeepStaysUnknown) {
   EXPECT_TRUE(bench.Sent<wire::WriteRequest>(Bench::Peer(2)).empty());
 }
 
+TEST(Retry, WaitsForTheStoreThatHasNotAnsweredYet) {
+  Bench bench(1);
+  auto request = PutOf("k", "v");
+  request.id = {5, 1};
+  bench.HoldStore();
+  const uint64_t first = bench.Submit(request);
+  bench.Advance(seconds(3));
+  ASSERT_EQ(bench.Reply(first)->error->code, Code::kUnknownOutcome);
+  const uint64_t second = bench.Submit(request);
+  bench.Advance(seconds(1));
+  EXPECT_EQ(bench.Reply(second), nullptr);
+  bench.Advance(seconds(2));
+  ASSERT_NE(bench.Reply(second), nullptr);
+  EXPECT_EQ(bench.Reply(second)->error->code, Code::kUnknownOutcome);
+  const uint64_t third = bench.Submit(request);
+  bench.ReleaseStore();
+  bench.Sync();
+  ASSERT_NE(bench.Reply(third), nullptr);
+  EXPECT_FALSE(bench.Reply(third)->error);
+  EXPECT_EQ(bench.Stored(RecordKeyOf("k")).siblings().size(), 1u);
+  EXPECT_EQ(bench.node().operations_in_flight(), 0u);
+}
+
+// What the row says to have seen afterwards covers the dot of the write that it refused.
+TEST(Retry, OfAPutThatTheStoreRefusedAfterItsDeadlineIsANewWrite) {
+  BucketTable buckets;
+  ASSERT_TRUE(buckets.Set("b", {.n = 1, .siblings_max = 1}).has_value());
+  Bench bench(1, {}, buckets);
+  const uint64_t one = bench.Submit(PutOf("k", "one"));
+  bench.Sync();
+  const std::string seen_one = bench.Reply(one)->context;
+  auto refused = PutOf("k", "two");
+  refused.id = {5, 1};
+  bench.HoldStore();
+  const uint64_t first = bench.Submit(refused);
+  bench.Advance(seconds(3));
+  ASSERT_EQ(bench.Reply(first)->error->code, Code::kUnknownOutcome);
+  bench.ReleaseStore();
+  EXPECT_EQ(bench.node().operations_in_flight(), 0u);
+  const uint64_t three = bench.Submit(PutOf("k", "three", seen_one));
+  bench.Sync();
+  ASSERT_FALSE(bench.Reply(three)->error);
+  const lattice::Record stored = bench.Stored(RecordKeyOf("k"));
+  ASSERT_TRUE(stored.context().Covers({bench.node().actor(), 2}));
+  const uint64_t again = bench.Submit(refused);
+  ASSERT_NE(bench.Reply(again), nullptr);
+  ASSERT_TRUE(bench.Reply(again)->error);
+  EXPECT_EQ(bench.Reply(again)->error->code, Code::kTooLarge);
+}
+
 TEST(Retry, OfADeleteOfUnknownOutcomeDeletesAgain) {
   Bench bench;
   bench.GrantLeases();
