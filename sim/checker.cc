@@ -47,14 +47,19 @@ std::string Checker::Name(uint64_t number) const {
                      plan_.buckets[key.bucket].name, key.key);
 }
 
+milliseconds Checker::WrongAtMost(VirtualTime at) const {
+  const Duration drift = at.time_since_epoch() * plan_.drift_ppm_max / 1'000'000;
+  return plan_.clock_skew_max + std::chrono::ceil<milliseconds>(drift);
+}
+
 WallTime Checker::Slowest(VirtualTime at) const {
   return kWallAtStart + std::chrono::duration_cast<milliseconds>(at.time_since_epoch()) -
-         plan_.clock_skew_max;
+         WrongAtMost(at);
 }
 
 WallTime Checker::Fastest(VirtualTime at) const {
   return kWallAtStart + std::chrono::duration_cast<milliseconds>(at.time_since_epoch()) +
-         plan_.clock_skew_max;
+         WrongAtMost(at);
 }
 
 uint64_t Checker::LossesAt(KeyIndex key, NodeIndex node) const {

@@ -216,6 +216,8 @@ class Checker {
   uint64_t StrengthOf(KeyIndex key, const Fact& fact) const;
   Fact FactOf(uint64_t number, const Operation& operation, const wire::ClientReply& reply,
               lattice::CausalContext context);
+  // How wrong any clock can be by then.
+  std::chrono::milliseconds WrongAtMost(VirtualTime at) const;
   WallTime Slowest(VirtualTime at) const;
   WallTime Fastest(VirtualTime at) const;
   void MarkReplaced(Key* key, const lattice::CausalContext& seen);

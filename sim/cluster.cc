@@ -177,6 +177,10 @@ Report Cluster::Run() {
     const int64_t skew_most = plan_.clock_skew_max.count();
     nodes_[i]->SetSkew(milliseconds(
         static_cast<int64_t>(random_.Below(static_cast<uint64_t>(2 * skew_most + 1))) - skew_most));
+    if (plan_.drift_ppm_max > 0) {
+      nodes_[i]->SetDrift(static_cast<int64_t>(random_.Below(2 * plan_.drift_ppm_max + 1)) -
+                          plan_.drift_ppm_max);
+    }
     const Duration most = i < plan_.founders ? milliseconds(100) : length_ / 2;
     ScheduleStart(NodeIndex{i}, Duration(random_.Below(static_cast<uint64_t>(most.count()))));
   }
@@ -330,6 +334,9 @@ void Cluster::Start(NodeIndex node) {
   if (target.running()) return;
   checker_.HistoryMayBegin();
   if (!target.Start()) return ScheduleStart(node, milliseconds(300));
+  if (plan_.mixed) {
+    network_->SetVersion(node, random_.Chance(1, 2) ? Version::kNext : Version::kThis);
+  }
   world_.trace.Tell(world_.now, "n{} starts", node.value);
   network_->ProcessUp(node);
 }

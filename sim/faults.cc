@@ -8,6 +8,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// How often it is looked whether a restarted node serves, and how many times at the most.
+constexpr Duration kRollPeriod = milliseconds(100);
+constexpr uint32_t kRollPatience = 50;
+
 bool TakesDown(Fault fault) {
   return fault == Fault::kPowerLoss || fault == Fault::kKill || fault == Fault::kCleanStop ||
          fault == Fault::kWipe;
@@ -36,7 +40,15 @@ void Faults::OnEvent(const Event& event) {
   if (healed_) return;
   if (event.kind == Event::Kind::kFaultEnds) {
     const auto found = active_.extract(event.argument);
-    return Undo(found.mapped());
+    Active& active = found.mapped();
+    if (active.fault != Fault::kRolling) return Undo(active);
+    // As operators do it: the next when this one serves again, or never will.
+    const bool again = !target_->node(active.node).ready() && active.waited++ < kRollPatience;
+    if (again) return Hold(active, kRollPeriod);
+    ++active.node.value;
+    active.waited = 0;
+    if (RollOn(&active)) Hold(active, kRollPeriod);
+    return;
   }
   const auto fault = static_cast<Fault>(event.argument);
   if (Inject(fault)) ++counts_[static_cast<size_t>(fault)];
@@ -65,6 +77,25 @@ bool Faults::Inject(Fault fault) {
       active.group = random_.Below(uint64_t{1} << plan_.nodes);
       SetSplit(active.group, true);
       break;
+    case Fault::kZone:
+      for (uint8_t i = 0; i < plan_.nodes; ++i) {
+        const bool within =
+            target_->node(NodeIndex{i}).member().zone == target_->node(active.node).member().zone;
+        if (within) active.group |= uint64_t{1} << i;
+      }
+      SetSplit(active.group, true);
+      break;
+    case Fault::kRolling:
+      active.node = {};
+      if (!RollOn(&active)) return false;
+      Hold(active, kRollPeriod);
+      return true;
+    case Fault::kDrift: {
+      const int64_t most_ppm = plan_.drift_ppm_max;
+      node.SetDrift(static_cast<int64_t>(random_.Below(static_cast<uint64_t>(2 * most_ppm + 1))) -
+                    most_ppm);
+      return true;
+    }
     case Fault::kOneWay:
       if (!linked) return false;
       target_->network().Cut(active.node, active.peer);
@@ -112,17 +143,31 @@ bool Faults::Inject(Fault fault) {
       break;
     }
   }
-  const uint64_t number = next_active_++;
-  active_.emplace(number, active);
-  world_->Schedule(
-      lasts,
-      Event{.kind = Event::Kind::kFaultEnds, .node = active.node, .peer = {}, .argument = number});
+  Hold(active, lasts);
   if (world_->trace.told()) {
     world_->trace.Tell(world_->now, "{} of n{} (n{}, {:b}) for {} ms",
                        kFaultNames[static_cast<size_t>(fault)], active.node.value,
                        active.peer.value, active.group, lasts.count() / 1'000);
   }
   return true;
+}
+
+void Faults::Hold(const Active& active, Duration lasts) {
+  const uint64_t number = next_active_++;
+  active_.emplace(number, active);
+  world_->Schedule(
+      lasts,
+      Event{.kind = Event::Kind::kFaultEnds, .node = active.node, .peer = {}, .argument = number});
+}
+
+bool Faults::RollOn(Active* active) {
+  for (; active->node.value < plan_.nodes; ++active->node.value) {
+    const SimNode& node = target_->node(active->node);
+    if (!node.running() || node.stopping()) continue;
+    target_->TakeDown(active->node, Fault::kCleanStop);
+    return true;
+  }
+  return false;
 }
 
 bool Faults::TakeDownOne(Active* active) {
@@ -144,7 +189,10 @@ bool Faults::TakeDownOne(Active* active) {
 void Faults::Undo(const Active& active) {
   switch (active.fault) {
     case Fault::kSplit:
+    case Fault::kZone:
       return SetSplit(active.group, false);
+    case Fault::kRolling:
+      return;  // whoever stopped comes back by itself
     case Fault::kOneWay:
       return target_->network().Mend(active.node, active.peer);
     case Fault::kClog:

@@ -58,8 +58,9 @@ class Faults {
     Fault fault;
     NodeIndex node;
     NodeIndex peer;
-    uint64_t group = 0;  // kSplit: a bit a node
-    Duration slowed{};   // kClog
+    uint64_t group = 0;   // kSplit: a bit a node
+    Duration slowed{};    // kClog
+    uint32_t waited = 0;  // kRolling: for this node
   };
 
   void ScheduleNext(Fault fault);
@@ -68,6 +69,9 @@ class Faults {
   bool TakeDownOne(Active* active);
   void Undo(const Active& active);
   void SetSplit(uint64_t group, bool cut);
+  // From this node on, the next that runs is told to stop; false: none is left.
+  bool RollOn(Active* active);
+  void Hold(const Active& active, Duration lasts);
   NodeIndex DrawNode() { return NodeIndex{static_cast<uint8_t>(random_.Below(plan_.nodes))}; }
 
   World* const world_;

@@ -68,7 +68,8 @@ Machines::Machines(Plan plan, PlantedBug bug, Trace::Listener listener)
       // Any other function of the seed than the plan's own.
       random_(~plan_.seed),
       layout_(MakeLayout(plan_)),
-      buckets_(MakeBuckets(plan_)) {
+      buckets_(MakeBuckets(plan_)),
+      bug_(bug) {
   network_ = std::make_unique<Network>(&world_, plan_.network, plan_.nodes, plan_.codec,
                                        random_.Fork(), this);
   for (uint8_t i = 0; i < plan_.nodes; ++i) {
@@ -121,6 +122,8 @@ bool Machines::DispatchToMachines(const Event& event) {
 }
 
 void Machines::Deliver(NodeIndex to, NodeIndex from, wire::PeerMessage message) {
+  const bool newer = network_->VersionOf(from) > network_->VersionOf(to);
+  if (bug_ == PlantedBug::kNewerRefused && newer) return;
   At(to).Receive(At(from).id(), std::move(message));
 }
 

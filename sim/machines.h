@@ -67,6 +67,7 @@ class Machines : public NetworkListener, public SimNodeListener {
   Random random_;
   const ring::Layout layout_;
   const node::BucketTable buckets_;
+  const PlantedBug bug_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::unique_ptr<Network> network_;
 };

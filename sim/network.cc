@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "sim/next_version.h"
 #include "wire/frame.h"
 
 namespace eddy::sim {
@@ -18,6 +19,19 @@ using std::chrono::milliseconds;
 constexpr Duration kNoticeClosed = milliseconds(5);
 constexpr Duration kNoticeSilent = milliseconds(3'000);
 
+// A FlatBuffer is read where it is aligned.
+class Aligned {
+ public:
+  explicit Aligned(std::string_view bytes) : words_((bytes.size() + 7) / 8), size_(bytes.size()) {
+    std::ranges::copy(bytes, reinterpret_cast<char*>(words_.data()));
+  }
+  std::string_view view() const { return {reinterpret_cast<const char*>(words_.data()), size_}; }
+
+ private:
+  std::vector<uint64_t> words_;
+  size_t size_;
+};
+
 }  // namespace
 
 Network::Network(World* world, const NetworkPlan& plan, uint32_t nodes, bool codec, Random random,
@@ -28,8 +42,8 @@ Network::Network(World* world, const NetworkPlan& plan, uint32_t nodes, bool cod
       codec_(codec),
       listener_(listener),
       random_(random),
-      directions_(kNodesMax * kNodesMax),
-      connections_(kNodesMax * kNodesMax) {}
+      directions_(nodes * nodes),
+      connections_(nodes * nodes) {}
 
 Duration Network::Draw(const Span& span) {
   return Duration(random_.Between(static_cast<uint64_t>(span.least.count()),
@@ -45,7 +59,8 @@ void Network::Send(NodeIndex from, NodeIndex to, wire::PeerMessage message) {
   if (world_->trace.told()) {
     world_->trace.Tell(world_->now, "n{} -> n{} {}", from.value, to.value, Describe(message));
   }
-  if (codec_ && !PassCodec(&message)) {
+  const Version version = VersionOf(from);
+  if ((codec_ || version == Version::kNext) && !PassCodec(version, &message)) {
     ++lost_;
     return;
   }
@@ -69,16 +84,16 @@ void Network::SendDatagram(NodeIndex from, NodeIndex to, std::string bytes) {
 }
 
 // Gives the message as the other side of a socket would get it; false where eddyd would drop it.
-bool Network::PassCodec(wire::PeerMessage* message) {
+bool Network::PassCodec(Version version, wire::PeerMessage* message) {
   std::string bytes;
   if (!encoder_.AppendPeerMessage(*message, &bytes)) return false;
-  // A FlatBuffer is read where it is aligned.
-  std::vector<uint64_t> aligned((bytes.size() + 7) / 8);
-  std::ranges::copy(bytes, reinterpret_cast<char*>(aligned.data()));
-  const std::string_view input(reinterpret_cast<const char*>(aligned.data()), bytes.size());
-  const auto frame = wire::ParseFrame(input, wire::kPayloadBytesMax);
+  const Aligned input(bytes);
+  const auto frame = wire::ParseFrame(input.view(), wire::kPayloadBytesMax);
   CHECK(frame.has_value() && frame->has_value() && (*frame)->size == bytes.size());
-  auto decoded = wire::DecodePeerMessage((*frame)->payload);
+  const std::string_view payload = (*frame)->payload;
+  auto decoded = version == Version::kThis
+                     ? wire::DecodePeerMessage(payload)
+                     : wire::DecodePeerMessage(Aligned(InNextVersion(payload)).view());
   CHECK(decoded.has_value());
   CHECK(*decoded == *message);
   *message = *std::move(decoded);

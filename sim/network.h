@@ -25,6 +25,9 @@
 
 namespace eddy::sim {
 
+// This version of the protocol, or the one that will come (sim/next_version.h).
+enum class Version : uint8_t { kThis, kNext };
+
 // Where what the network brings goes. Called for running processes only.
 class NetworkListener {
  public:
@@ -46,6 +49,10 @@ class Network {
   void Send(NodeIndex from, NodeIndex to, wire::PeerMessage message);
   // To whoever is there when it arrives.
   void SendDatagram(NodeIndex from, NodeIndex to, std::string bytes);
+
+  // Which version of the protocol the process there speaks from now on.
+  void SetVersion(NodeIndex node, Version version) { versions_[node.value] = version; }
+  Version VersionOf(NodeIndex node) const { return versions_[node.value]; }
 
   // A process runs, or runs no more; `abrupt`: its machine did not even close its connections.
   void ProcessUp(NodeIndex node);
@@ -94,16 +101,16 @@ class Network {
   };
 
   Direction& DirectionOf(NodeIndex from, NodeIndex to) {
-    return directions_[from.value * kNodesMax + to.value];
+    return directions_[from.value * nodes_ + to.value];
   }
   Connection& ConnectionOf(NodeIndex a, NodeIndex b) {
-    return a < b ? connections_[a.value * kNodesMax + b.value]
-                 : connections_[b.value * kNodesMax + a.value];
+    return a < b ? connections_[a.value * nodes_ + b.value]
+                 : connections_[b.value * nodes_ + a.value];
   }
   bool Runs(NodeIndex node) const { return runs_[node.value]; }
   Duration Draw(const Span& span);
   Duration DelayOf(const Direction& direction);
-  bool PassCodec(wire::PeerMessage* message);
+  bool PassCodec(Version version, wire::PeerMessage* message);
   void ScheduleArrival(NodeIndex from, NodeIndex to);
   void SendPacket(Packet packet, uint32_t lost_per_10000);
   void Arrive(NodeIndex from, NodeIndex to, uint64_t connection);
@@ -127,6 +134,7 @@ class Network {
   wire::Encoder encoder_;
 
   std::array<bool, kNodesMax> runs_{};
+  std::array<Version, kNodesMax> versions_{};
   std::vector<Direction> directions_;
   std::vector<Connection> connections_;
   uint64_t next_connection_ = 1;

@@ -138,6 +138,35 @@ void DrawRot(Random random, Plan* plan) {
   plan->node.scrub_period = DrawLength(&random, milliseconds(100), seconds(5));
 }
 
+// Likewise. Clocks of no machine are as bad as the worst of these.
+void DrawDrift(Random random, Plan* plan) {
+  if (!random.Chance(1, 4)) return;
+  plan->drift_ppm_max = static_cast<uint32_t>(random.Between(10, 50'000));
+  plan->faults.every[static_cast<size_t>(Fault::kDrift)] =
+      DrawLength(&random, milliseconds(200), seconds(10));
+}
+
+void DrawLostZones(Random random, Plan* plan) {
+  if (plan->zones == 1 || !random.Chance(1, 4)) return;
+  plan->faults.every[static_cast<size_t>(Fault::kZone)] =
+      DrawLength(&random, seconds(1), seconds(20));
+}
+
+// Restarts one after the other, in some runs for the sake of another version.
+void DrawUpgrades(Random random, Plan* plan) {
+  if (!random.Chance(1, 4)) return;
+  plan->faults.every[static_cast<size_t>(Fault::kRolling)] =
+      DrawLength(&random, seconds(1), seconds(20));
+  plan->mixed = random.Chance(1, 2);
+}
+
+// Most bugs show in few nodes, and sooner there.
+std::optional<uint32_t> DrawManyNodes(Random random) {
+  constexpr uint32_t kMany = 10;
+  if (!random.Chance(1, 300)) return std::nullopt;
+  return static_cast<uint32_t>(random.Between(kMany, kNodesMax));
+}
+
 // Who founds the cluster, and whether members come and go. Where they do, no bucket has more
 // replicas than there are always members, so that what a quorum says stays the same.
 void DrawMembership(Random* random, Plan* plan) {
@@ -181,6 +210,7 @@ Plan DrawPlan(const PlanOptions& options) {
   plan.seed = options.seed;
   plan.nodes =
       static_cast<uint32_t>(random.Chance(3, 4) ? random.Between(3, 5) : random.Between(1, 7));
+  plan.nodes = DrawManyNodes(Random(options.seed ^ 0x6d616e79)).value_or(plan.nodes);
   if (options.nodes) plan.nodes = std::clamp(*options.nodes, 1u, kNodesMax);
   plan.zones = static_cast<uint32_t>(random.Between(1, 3));
   plan.partition_bits = static_cast<unsigned>(random.Between(0, 6));
@@ -218,6 +248,9 @@ Plan DrawPlan(const PlanOptions& options) {
   DrawJoining(&random, &plan);
   DrawRot(Random(options.seed ^ 0x726f74), &plan);
   DrawFullDisks(Random(options.seed ^ 0x66756c6c), &plan);
+  DrawDrift(Random(options.seed ^ 0x64726966), &plan);
+  DrawLostZones(Random(options.seed ^ 0x7a6f6e65), &plan);
+  DrawUpgrades(Random(options.seed ^ 0x75706772), &plan);
   for (size_t kind = 0; kind < kFaults; ++kind) {
     if (options.without[kind]) plan.faults.every[kind].reset();
   }
@@ -247,6 +280,10 @@ std::string DescribePlan(const Plan& plan) {
   if (plan.node.scrub_period > Duration{}) {
     text += fmt::format("all is read every {} ms\n", ms(plan.node.scrub_period));
   }
+  if (plan.drift_ppm_max > 0) {
+    text += fmt::format("clocks are up to {} millionths too fast or slow\n", plan.drift_ppm_max);
+  }
+  if (plan.mixed) text += "nodes of two versions\n";
   for (const BucketPlan& bucket : plan.buckets) {
     const node::BucketProperties& has = bucket.properties;
     text += fmt::format("bucket {}: n={}", bucket.name, has.n);

@@ -35,12 +35,15 @@ enum class Fault : uint8_t {
   kReplace,      // a node that waits to be let in is told to take over from a member
   kDiskFull,     // a store refuses what needs room
   kRot,          // a bit of a stored record flips, on a machine that runs or does not
+  kZone,         // the nodes of one zone and all others do not hear each other
+  kRolling,      // one process after the other stops in order and comes back
+  kDrift,        // all of a node's clocks run faster or slower
 };
-inline constexpr size_t kFaults = 18;
+inline constexpr size_t kFaults = 21;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "power-loss",   "kill",  "clean-stop", "pause",     "wipe",      "split",
-    "one-way",      "clog",  "reset",      "slow-disk", "io-error",  "clock-jump",
-    "lost-replies", "storm", "leave",      "replace",   "disk-full", "rot"};
+    "power-loss", "kill",    "clean-stop", "pause",    "wipe",       "split",           "one-way",
+    "clog",       "reset",   "slow-disk",  "io-error", "clock-jump", "lost-replies",    "storm",
+    "leave",      "replace", "disk-full",  "rot",      "zone",       "rolling-restart", "drift"};
 
 struct Span {
   Duration least{};
@@ -127,12 +130,14 @@ struct Plan {
   WorkloadPlan workload;
   FaultPlan faults;
   std::chrono::milliseconds clock_skew_max{};  // either way, jumps included
+  uint32_t drift_ppm_max = 0;                  // either way: how much too fast or slow clocks run
   // Whether preference lists change in this run.
   bool MembersChange() const {
     return founders != nodes || faults.every[static_cast<size_t>(Fault::kLeave)] ||
            faults.every[static_cast<size_t>(Fault::kWipe)];
   }
   bool codec = false;  // every message is encoded and decoded on its way
+  bool mixed = false;  // processes are of this version, or of the next (sim/next_version.h)
 };
 
 struct PlanOptions {
@@ -142,7 +147,7 @@ struct PlanOptions {
   std::array<bool, kFaults> without{};  // kinds of faults that are left out
 };
 
-inline constexpr uint32_t kNodesMax = 9;
+inline constexpr uint32_t kNodesMax = 50;
 
 Plan DrawPlan(const PlanOptions& options);
 

@@ -48,6 +48,7 @@ enum class PlantedBug : uint8_t {
   kJoinUnasked,       // a node that wants to wait for an order does not say so
   kTakenAtOnce,       // whoever is taken over from goes before it has handed over
   kDamageForgotten,   // a replica that has lost a record answers as if it had not
+  kNewerRefused,      // what a node of a newer version says is taken for damaged
   kCount
 };
 
@@ -87,6 +88,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "siblings-uncapped",
                         "join-unasked",
                         "taken-at-once",
-                        "damage-forgotten"};
+                        "damage-forgotten",
+                        "newer-refused"};
 
 }  // namespace eddy::sim

@@ -64,7 +64,7 @@ class Parser {
   std::string TakeNode(Words& words);
   void CheckNode(Words& words, const std::string& name) const;
   uint8_t TakeReplicas(Words& words, std::string_view what, uint64_t least = 1) {
-    return static_cast<uint8_t>(words.TakeNumber(what, least, kNodesMax));
+    return static_cast<uint8_t>(words.TakeNumber(what, least, kScenarioNodesMax));
   }
 
   Scenario scenario_;
@@ -144,14 +144,16 @@ Result<Scenario> Parser::Parse(std::string_view text) {
 
 bool Parser::ParseSetting(Words& words, uint32_t line) {
   if (words.Accept("nodes")) {
-    scenario_.founders = static_cast<uint32_t>(words.TakeNumber("how many nodes", 1, kNodesMax));
+    scenario_.founders =
+        static_cast<uint32_t>(words.TakeNumber("how many nodes", 1, kScenarioNodesMax));
   } else if (words.Accept("spares")) {
     while (!words.AtEnd()) {
       scenario_.spares.push_back(words.Take("a name"));
       if (!IsWord(scenario_.spares.back())) words.Wrong("a name is of letters, digits and - _ .");
     }
   } else if (words.Accept("zones")) {
-    scenario_.zones = static_cast<uint32_t>(words.TakeNumber("how many zones", 1, kNodesMax));
+    scenario_.zones =
+        static_cast<uint32_t>(words.TakeNumber("how many zones", 1, kScenarioNodesMax));
   } else if (words.Accept("joining")) {
     words.Need("by");
     words.Need("order");
@@ -179,8 +181,8 @@ bool Parser::ParseSetting(Words& words, uint32_t line) {
   } else {
     return false;
   }
-  if (words.wrong().empty() && scenario_.founders + scenario_.spares.size() > kNodesMax) {
-    words.Wrong(fmt::format("more than {} nodes, spares included", kNodesMax));
+  if (words.wrong().empty() && scenario_.founders + scenario_.spares.size() > kScenarioNodesMax) {
+    words.Wrong(fmt::format("more than {} nodes, spares included", kScenarioNodesMax));
   }
   return true;
 }

@@ -211,6 +211,9 @@ struct Placement {
   std::vector<std::string> nodes;
 };
 
+// Replicas and quorums of a scenario are no more than these either.
+inline constexpr uint32_t kScenarioNodesMax = 9;
+
 struct Scenario {
   static constexpr size_t kStepsMax = 20'000;
   static constexpr uint32_t kRepeatMax = 10'000;

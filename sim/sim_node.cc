@@ -42,10 +42,9 @@ SimNode::SimNode(const Setting& setting, Random random)
       waits_(setting.founding == nullptr && setting.plan->joining != Plan::Joining::kFreely) {}
 
 Now SimNode::ProcessNow() const {
-  const Duration since_start = world_->now - started_at_;
-  const auto wall_ms =
-      std::chrono::duration_cast<milliseconds>(world_->now.time_since_epoch()) + skew_;
-  return Now{MonotonicTime(since_start), kWallAtStart + wall_ms};
+  const Duration read = clock_.Read(world_->now);
+  const auto wall_ms = std::chrono::duration_cast<milliseconds>(read) + skew_;
+  return Now{MonotonicTime(read - started_at_), kWallAtStart + wall_ms};
 }
 
 Duration SimNode::Draw(const Span& span) {
@@ -76,7 +75,7 @@ bool SimNode::Start() {
     return false;
   }
   PlantInIdentity(&*identity);
-  started_at_ = world_->now;
+  started_at_ = clock_.Read(world_->now);
   trees_.emplace(storage::TreeKeeper::Options{
       .partition_bits = setting_.plan->partition_bits,
       .replicas_of = [this](std::string_view bucket) {
@@ -345,7 +344,7 @@ std::optional<VirtualTime> SimNode::EqualSince() const {
   const auto since = running() ? node_->equal_since() : std::nullopt;
   if (!since) return std::nullopt;
   return *since == MonotonicTime::max() ? VirtualTime::max()
-                                        : started_at_ + since->time_since_epoch();
+                                        : clock_.When(started_at_ + since->time_since_epoch());
 }
 
 // --- The process

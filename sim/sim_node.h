@@ -19,6 +19,7 @@
 #include "ring/layout.h"
 #include "ring/layout_change.h"
 #include "ring/layout_history.h"
+#include "sim/clock.h"
 #include "sim/plan.h"
 #include "sim/planted_bug.h"
 #include "sim/world.h"
@@ -101,6 +102,7 @@ class SimNode {
   void FillDisk(bool full);
   bool disk_full() const { return disk_full_; }
   void SetSkew(std::chrono::milliseconds skew) { skew_ = skew; }
+  void SetDrift(int64_t ppm) { clock_.SetDrift(world_->now, ppm); }
 
   bool running() const { return node_ != nullptr; }
   bool stopping() const { return stopping_; }
@@ -193,7 +195,8 @@ class SimNode {
   bool replaces_ = false;
   bool waits_;
   storage::MemoryEngine engine_;
-  std::chrono::milliseconds skew_{};
+  Clock clock_;
+  std::chrono::milliseconds skew_{};  // of its wall clock besides
   bool disk_slow_ = false;
   bool disk_full_ = false;
   VirtualTime paused_until_;
@@ -205,7 +208,7 @@ class SimNode {
   std::optional<storage::TreeKeeper> trees_;
   std::optional<storage::Store> store_;
   uint64_t layout_changes_ = 0;
-  VirtualTime started_at_;
+  Duration started_at_{};  // by the machine's clock
   VirtualTime tick_at_;
   bool stopping_ = false;
   VirtualTime stop_by_;

@@ -267,8 +267,9 @@ void Workload::Submit(uint64_t ticket) {
 bool Workload::Overdue(const Attempt& attempt) const {
   const auto awake_since = door_->AwakeSince(attempt.node);
   if (!attempt.submitted || !awake_since) return false;
-  return world_->now >
-         std::max(attempt.submitted_at + attempt.deadline, *awake_since) + kAnswerSlack;
+  // By the slowest clock.
+  const Duration deadline = attempt.deadline * 1'000'000 / (1'000'000 - plan_.drift_ppm_max);
+  return world_->now > std::max(attempt.submitted_at + deadline, *awake_since) + kAnswerSlack;
 }
 
 void Workload::OutOfPatience(uint64_t ticket) {

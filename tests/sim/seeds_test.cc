@@ -36,7 +36,7 @@ TEST(Seeds, KeepEveryPromise) {
 }
 
 TEST(Seeds, KeepEveryPromiseInClustersOfAnySize) {
-  for (uint32_t nodes = 1; nodes <= kNodesMax; ++nodes) {
+  for (const uint32_t nodes : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 50}) {
     for (uint64_t seed = 1'000; seed < 1'005; ++seed) {
       EXPECT_EQ(RunSeed(seed, nodes).violation, "")
           << "eddy-sim --seed " << seed << " --nodes " << nodes << " --trace";
