@@ -52,7 +52,11 @@ std::vector<uint32_t> Round(uint32_t total, std::span<const int64_t> ideals,
                                       : counts[i] > 0 && shortage(i) < shortage(chosen);
       if (better) chosen = i;
     }
-    counts[chosen] += missing > 0 ? 1 : -1;
+    if (missing > 0) {
+      ++counts[chosen];
+    } else {
+      --counts[chosen];
+    }
   }
   return counts;
 }

@@ -65,7 +65,7 @@ void TreeKeeper::FoundRotten(std::string_view key) {
 }
 
 void TreeKeeper::Begin(uint32_t partition, const std::vector<std::string>& changing) {
-  Build& begun = partitions_[partition].build.emplace();
+  Build& begun = partitions_[partition].build.emplace(Build());
   for (const std::string& key : changing) {
     if (PartitionOf(key) == partition) begun.changed.insert(key);
   }

@@ -91,6 +91,8 @@ struct Totals {
 
   void Add(const Report& report) {
     ++runs;
+    // In whatever order the runs end.
+    sum.trace_hash += report.trace_hash;
     simulated_seconds += std::chrono::duration<double>(report.simulated).count();
     sum.events += report.events;
     sum.messages += report.messages;
@@ -235,6 +237,7 @@ int RunMany(const Options& options) {
   if (options.json) {
     nlohmann::ordered_json json = {{"first_seed", options.first}, {"runs", totals.runs}};
     json.update(JsonOf(totals.sum, totals.simulated_seconds));
+    json["trace_hash"] = HashText(totals.sum.trace_hash);
     json["violation"] = broken ? broken->violation : "";
     if (broken) json["broken_seed"] = broken->seed;
     fmt::print("{}\n", json.dump());
@@ -243,7 +246,8 @@ int RunMany(const Options& options) {
     if (broken) {
       PrintBroken(options, RunOptionsOf(options, broken->seed), *broken);
     } else {
-      fmt::print("{} seeds, every promise kept\n", totals.runs);
+      fmt::print("trace hash {}\n{} seeds, every promise kept\n", HashText(totals.sum.trace_hash),
+                 totals.runs);
     }
   }
   return broken ? kBroken : kKept;
@@ -342,7 +346,9 @@ int Main(int argc, char** argv) {
       "Without --seed it runs many seeds and stops at the first broken promise.\n"
       "Exit codes: 0 every promise kept, 1 one broken, 2 the command line is wrong.");
   app.add_option("--seed", options.seed, "Run this seed; prints its trace hash last");
-  app.add_option("--seeds", options.seeds, "Run seeds A..B (default 1..2000)")->excludes("--seed");
+  app.add_option("--seeds", options.seeds,
+                 "Run seeds A..B (default 1..2000); prints the sum of their trace hashes")
+      ->excludes("--seed");
   app.add_option("--minutes", options.minutes,
                  "Run seed after seed for so many minutes, from the first of --seeds on")
       ->excludes("--seed")
