@@ -46,6 +46,12 @@ struct Effects {
   bool empty() const {
     return packets.empty() && over_connections.empty() && syncs.empty() && events.empty();
   }
+  void swap(Effects& other) noexcept {
+    packets.swap(other.packets);
+    over_connections.swap(other.over_connections);
+    syncs.swap(other.syncs);
+    events.swap(other.events);
+  }
   void clear() {
     packets.clear();
     over_connections.clear();

@@ -330,7 +330,7 @@ Status Swim::Merge(MonotonicTime now, std::string_view bytes) {
 void Swim::TakeEffects(Effects* effects) {
   effects->clear();
   membership_.TakeEvents(&effects_.events);
-  std::swap(*effects, effects_);
+  effects->swap(effects_);
 }
 
 template <class Wanted>

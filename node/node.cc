@@ -48,7 +48,7 @@ void Node::BeginStop(Now now) { core_->BeginStop(now); }
 
 void Node::TakeEffects(Effects* effects) {
   effects->clear();
-  if (!core_->effects.empty()) std::swap(*effects, core_->effects);
+  if (!core_->effects.empty()) effects->swap(core_->effects);
 }
 
 bool Node::Ready(std::string_view* reason) const { return core_->Ready(reason); }

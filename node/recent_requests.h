@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <string>
+#include <unordered_map>
 
 #include "base/ids.h"
 #include "lattice/dot.h"
@@ -41,8 +41,14 @@ class RecentRequests {
 
  private:
   const size_t requests_max_;
-  std::map<RequestId, RecentWrite> writes_;
-  std::deque<RequestId> in_order_;  // may name ids that Forget removed
+  struct IdHash {
+    size_t operator()(const RequestId& id) const {
+      return (id.client ^ id.sequence * 0x9e3779b97f4a7c15) * 0x9e3779b97f4a7c15 >> 17;
+    }
+  };
+
+  std::unordered_map<RequestId, RecentWrite, IdHash> writes_;  // lookup only
+  std::deque<RequestId> in_order_;                             // may name ids that Forget removed
 };
 
 }  // namespace eddy::node

@@ -1,7 +1,7 @@
 // The version of the protocol that will come after this one, as far as a node of this version can
 // meet it: whatever it says carries fields behind those that are known (docs/PROTOCOL.md, "How the
-// protocol changes"). Its schema is made of this one's when Eddy is built, with a field more in every
-// table.
+// protocol changes"). Its schema is made of this one's when Eddy is built, with a field more in
+// every table.
 #pragma once
 
 #include <string>

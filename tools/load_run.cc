@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -162,7 +163,7 @@ class Load {
       }
       if (const Status sent = Flush(&connection); !sent) return std::unexpected(sent.error());
     }
-    while (options_.fill ? outstanding_ > 0 : !measuring_ || now_ < phase_end) {
+    while (options_.fill ? outstanding_ > 0 || !held_.empty() : !measuring_ || now_ < phase_end) {
       if (!options_.fill && !measuring_ && now_ >= phase_end) {
         measuring_ = true;
         measuring();
@@ -178,9 +179,13 @@ class Load {
 
  private:
   static constexpr size_t kValueOffsets = 1024;
+  // In a fill, besides one refusal for each key.
+  static constexpr uint64_t kRefusedMax = 10'000;
+  static constexpr Duration kAskAgainAfter = std::chrono::milliseconds(100);
 
   struct Slot {
     Clock::time_point started;
+    uint64_t key = 0;
     bool is_set = false;
   };
 
@@ -211,6 +216,16 @@ class Load {
       if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
         if (const Status read_ok = Read(connection); !read_ok) return read_ok;
       }
+      if (const Status sent = Flush(connection); !sent) return sent;
+    }
+    return AskAgain();
+  }
+
+  // A fill is to end with every key written: what a busy node refuses waits a moment.
+  Status AskAgain() {
+    if (held_.empty() || now_ < ask_again_at_) return {};
+    for (const auto& [connection, slot] : std::exchange(held_, {})) {
+      if (const Status asked = Ask(connection, slot); !asked) return asked;
       if (const Status sent = Flush(connection); !sent) return sent;
     }
     return {};
@@ -252,6 +267,12 @@ class Load {
       return Fail(Code::kCorruption, "a reply to nothing that was asked");
     }
     outstanding_--;
+    if (options_.fill && reply.error && refused_++ < options_.keys + kRefusedMax) {
+      again_.push_back(connection->slots[reply.slot].key);
+      held_.emplace_back(connection, reply.slot);
+      ask_again_at_ = now_ + kAskAgainAfter;
+      return {};
+    }
     if (measuring_) {
       if (reply.error) {
         const bool known = result_.errors.contains(reply.error->text);
@@ -269,9 +290,9 @@ class Load {
   }
 
   Status Ask(Connection* connection, uint32_t slot) {
-    if (options_.fill && next_key_ == options_.keys) return {};
+    if (options_.fill && next_key_ == options_.keys && again_.empty()) return {};
     LoadRequest request{.slot = slot};
-    const uint64_t number = options_.fill ? next_key_++ : random_.Below(options_.keys);
+    const uint64_t number = NextKey();
     char key[16];
     request.key = KeyOf(number, &key);
     request.is_set = options_.fill || random_.Below(1000) < options_.set_per_mille;
@@ -279,9 +300,17 @@ class Load {
       request.value =
           std::string_view(values_).substr(random_.Below(kValueOffsets), options_.value_bytes);
     }
-    connection->slots[slot] = {.started = now_, .is_set = request.is_set};
+    connection->slots[slot] = {.started = now_, .key = number, .is_set = request.is_set};
     outstanding_++;
     return connection->protocol->AppendRequest(request, &connection->out);
+  }
+
+  uint64_t NextKey() {
+    if (!options_.fill) return random_.Below(options_.keys);
+    if (again_.empty()) return next_key_++;
+    const uint64_t number = again_.back();
+    again_.pop_back();
+    return number;
   }
 
   // 16 bytes, spread over the ring by their hash as any key is.
@@ -318,7 +347,12 @@ class Load {
   std::string values_;
 
   std::vector<Connection> connections_;
-  uint64_t next_key_ = 0;     // of a fill
+  // Of a fill: the keys that were refused, and the slots that are to ask for them.
+  uint64_t next_key_ = 0;
+  uint64_t refused_ = 0;
+  std::vector<uint64_t> again_;
+  std::vector<std::pair<Connection*, uint32_t>> held_;
+  Clock::time_point ask_again_at_;
   uint64_t outstanding_ = 0;  // requests without a reply
   bool measuring_ = false;
   Clock::time_point now_;

@@ -45,7 +45,7 @@ def free_network(nodes):
                 bound.close()
 
 
-def wait_until(condition, what, seconds=END_SECONDS):
+def wait_until(condition, what, seconds=END_SECONDS, every=0.02):
     """Polls until the condition gives something true, and gives that."""
     deadline = time.monotonic() + seconds
     while True:
@@ -54,7 +54,7 @@ def wait_until(condition, what, seconds=END_SECONDS):
             return found
         if time.monotonic() > deadline:
             raise AssertionError("waited %d s in vain for %s" % (seconds, what))
-        time.sleep(0.02)  # poll
+        time.sleep(every)  # poll
 
 
 def daemon_environment(**settings):
@@ -103,6 +103,12 @@ class Node:
     def log(self):
         with open(self.log_path, encoding="utf-8") as log:
             return log.read()
+
+    def cpu_seconds(self):
+        """Of all its threads, in user mode and in the kernel."""
+        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def signal(self, number):
         self.process.send_signal(number)
