@@ -95,6 +95,12 @@ bool HintDelivery::OnScanned(OpContext& context, const HintScan& scan,
     if (!row.record) {
       // A row that rots is lost; the other replicas have the record, and repair finds the owner.
       context.counters.Add(Count::kHintsCorrupt);
+      context.effects.verbs.push_back(
+          storage::StoreVerb{.id = kNobodyWaits,
+                             .key = std::move(row.key),
+                             .durability = storage::Durability::kOs,
+                             .action = storage::RemoveVerb{.digest = {}, .if_bad = true},
+                             .hint_owner = scan.owner});
       continue;
     }
     route.page.push_back(Row{std::move(row.key), *std::move(row.record)});

@@ -19,6 +19,8 @@ class Clock {
   VirtualTime When(Duration read) const {
     return since_ + (read - read_) * kMillion / (kMillion + drift_ppm_);
   }
+  // It has counted so much more than it did, as that of a machine that was suspended.
+  void Leap(Duration by) { read_ += by; }
   // Requires: within half of what is right, either way.
   void SetDrift(VirtualTime now, int64_t ppm) {
     read_ = Read(now);

@@ -164,8 +164,9 @@ Cluster::Cluster(const RunOptions& options)
       keys_(MakeKeys(plan_, layout_)),
       checker_(&world_, plan_, keys_) {
   checker_.SetRottenNow([this](KeyIndex key) {
-    return static_cast<uint64_t>(std::ranges::count_if(
-        nodes_, [&](const auto& node) { return node->IsRotten(keys_[key.value].encoded); }));
+    uint64_t copies = 0;
+    for (const auto& node : nodes_) copies += node->RottenCopies(keys_[key.value].encoded);
+    return copies;
   });
   workload_ = std::make_unique<Workload>(&world_, plan_, keys_, &checker_, this, random_.Fork());
   faults_ = std::make_unique<Faults>(&world_, plan_, this, random_.Fork());

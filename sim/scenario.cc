@@ -325,6 +325,7 @@ Action Parser::ParseAction(Words& words) {
     return pause;
   }
   if (verb == "clock") return ParseClock(words);
+  if (verb == "leap") return LeapStep{words.TakeLeap()};
   if (verb == "fail") return ParseFail(words);
   if (verb == "forget") {
     ForgetStep forget{.key = TakeKey(words), .node = {}};

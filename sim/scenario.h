@@ -13,7 +13,8 @@
 //           | "partition" NODE.. "|" NODE.. ["|" NODE..].. | "cut" NODE.. "->" NODE.. | "heal"
 //           | "kill" NODE.. | "power-loss" NODE.. ["keeping-tail"] | "stop" NODE..
 //           | "wipe" NODE ["as-stranger"] | "start" NODE.. | "pause" NODE "for" TIME
-//           | "clock" NODE ("+"TIME | "-"TIME | "right") | "slow-disk" NODE.. | "quick-disk" NODE..
+//           | "clock" NODE ("+"TIME | "-"TIME | "right") | "leap" TIME
+//           | "slow-disk" NODE.. | "quick-disk" NODE..
 //           | "full-disk" NODE.. | "free-disk" NODE.. | "rot" KEY "at" NODE
 //           | "fail" ("get" | "write" | "sync") "at" NODE
 //           | "forget" KEY "at" NODE | "copy" NODE "to" NAME | "restore" NODE "from" NAME
@@ -164,6 +165,10 @@ struct ClockStep {
   std::string node;
   std::chrono::milliseconds ahead{};
 };
+// All clocks.
+struct LeapStep {
+  Duration length{};
+};
 struct FailStep {
   std::string node;
   storage::MemoryEngine::Call call = storage::MemoryEngine::Call::kGet;
@@ -196,8 +201,8 @@ struct CheckStep {
 };
 
 using Action = std::variant<RequestStep, AwaitStep, RetryStep, CutStep, PartitionStep, HealStep,
-                            MachineStep, PauseStep, ClockStep, FailStep, ForgetStep, RotStep,
-                            CopyStep, OrderStep, WaitStep, CheckStep>;
+                            MachineStep, PauseStep, ClockStep, LeapStep, FailStep, ForgetStep,
+                            RotStep, CopyStep, OrderStep, WaitStep, CheckStep>;
 
 struct Step {
   uint32_t line = 0;
@@ -218,6 +223,7 @@ struct Scenario {
   static constexpr size_t kStepsMax = 20'000;
   static constexpr uint32_t kRepeatMax = 10'000;
   static constexpr Duration kWaitMax = std::chrono::hours(1);
+  static constexpr Duration kLeapMax = std::chrono::days(400);
   static constexpr Duration kWithinDefault = std::chrono::seconds(60);
 
   std::string file;

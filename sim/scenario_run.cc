@@ -112,6 +112,7 @@ class ScenarioRun final : public Machines {
   void Do(const MachineStep& step);
   void Do(const PauseStep& step);
   void Do(const ClockStep& step);
+  void Do(const LeapStep& step);
   void Do(const FailStep& step);
   void Do(const ForgetStep& step);
   void Do(const RotStep& step);
@@ -542,6 +543,10 @@ void ScenarioRun::Do(const PauseStep& step) {
 }
 
 void ScenarioRun::Do(const ClockStep& step) { At(IndexOfName(step.node)).SetSkew(step.ahead); }
+
+void ScenarioRun::Do(const LeapStep& step) {
+  for (const auto& node : nodes_) node->Leap(step.length);
+}
 
 void ScenarioRun::Do(const FailStep& step) { At(IndexOfName(step.node)).FailNextCall(step.call); }
 

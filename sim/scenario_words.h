@@ -70,9 +70,9 @@ class Words {
     Wrong(fmt::format("{} is a number from {} to {}, not {}", what, least, most, Quoted(word)));
     return least;
   }
-  // Of at most kWaitMax.
   Duration TakeTime() { return TimeOf(Take("a time such as 500ms or 2s")); }
-  Duration TimeOf(std::string_view word) {
+  Duration TakeLeap() { return TimeOf(Take("a time such as 2h or 30d"), Scenario::kLeapMax); }
+  Duration TimeOf(std::string_view word, Duration at_most = Scenario::kWaitMax) {
     uint64_t number = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (error == std::errc() && std::string_view(end, word.data() + word.size()) == "us" &&
@@ -84,7 +84,10 @@ class Words {
       Wrong(parsed.error().text);
       return {};
     }
-    if (*parsed > Scenario::kWaitMax) Wrong("a time here is at most 1h");
+    if (*parsed > at_most) {
+      Wrong(fmt::format("a time here is at most {} h",
+                        std::chrono::duration_cast<std::chrono::hours>(at_most).count()));
+    }
     return *parsed;
   }
   void Wrong(std::string what) {

@@ -190,18 +190,31 @@ void SimNode::FillDisk(bool full) {
 }
 
 std::optional<std::string> SimNode::RotOne(const std::function<bool(const std::string& key)>& may) {
-  std::vector<std::string> keys;
+  struct Row {
+    storage::Space space;
+    std::string row;
+    std::string key;  // of the record
+  };
+  std::vector<Row> rows;
   ScanAll(
-      storage::Space::kData, [&] { keys.clear(); },
+      storage::Space::kData, [&] { rows.clear(); },
       [&](std::string_view key, std::string_view) {
-        keys.emplace_back(key);
+        rows.push_back({storage::Space::kData, std::string(key), std::string(key)});
         return true;
       });
-  std::erase_if(keys, [&](const std::string& key) { return !may(key); });
-  if (keys.empty()) return std::nullopt;
-  const std::string key = keys[random_.Below(keys.size())];
-  if (!engine_.Rot(storage::Space::kData, key, random_.Next() >> 8)) return std::nullopt;
-  return key;
+  const size_t records = rows.size();
+  ScanAll(
+      storage::Space::kHints, [&] { rows.resize(records); },
+      [&](std::string_view row, std::string_view) {
+        rows.push_back({storage::Space::kHints, std::string(row),
+                        std::string(storage::DecodeHintKey(row)->record_key)});
+        return true;
+      });
+  std::erase_if(rows, [&](const Row& row) { return !may(row.key); });
+  if (rows.empty()) return std::nullopt;
+  const Row& row = rows[random_.Below(rows.size())];
+  if (!engine_.Rot(row.space, row.row, random_.Next() >> 8)) return std::nullopt;
+  return row.key;
 }
 
 void SimNode::FailNextCall(storage::MemoryEngine::Call call) {
@@ -278,11 +291,21 @@ void SimNode::ScanAll(storage::Space space, const std::function<void()>& begin,
   } while (!engine_.Scan(space, {}, {}, visit));
 }
 
-bool SimNode::IsRotten(const std::string& key) const {
+uint64_t SimNode::RottenCopies(const std::string& key) {
+  const auto is_bad = [](std::string_view name, std::string row) {
+    return !storage::UnsealRecord(name, &row).has_value();
+  };
   const std::string* row = engine_.Peek(storage::Space::kData, key);
-  if (row == nullptr) return false;
-  std::string stored = *row;
-  return !storage::UnsealRecord(key, &stored).has_value();
+  uint64_t record = row != nullptr && is_bad(key, *row) ? 1 : 0;
+  uint64_t hints = 0;
+  ScanAll(
+      storage::Space::kHints, [&] { hints = 0; },
+      [&](std::string_view hint, std::string_view stored) {
+        const bool of_it = storage::DecodeHintKey(hint)->record_key == key;
+        if (of_it && is_bad(hint, std::string(stored))) ++hints;
+        return true;
+      });
+  return record + hints;
 }
 
 bool SimNode::HoldsHints() {
@@ -445,7 +468,7 @@ void SimNode::ArmTick() {
 // Where a key has but one owner nothing is sent.
 void SimNode::TellReaped(const storage::StoreVerb& verb) {
   const auto* remove = std::get_if<storage::RemoveVerb>(&verb.action);
-  if (remove == nullptr || verb.id != node::kNobodyWaits) return;
+  if (remove == nullptr || verb.hint_owner || verb.id != node::kNobodyWaits) return;
   const std::string record = RecordOf(verb.key);
   if (storage::RecordDigest(record) != remove->digest) return;
   setting_.listener->Reaped(setting_.index, verb.key, record);

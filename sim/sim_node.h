@@ -83,8 +83,8 @@ class SimNode {
   void BeginStop();  // requires running(); Stopped is called later
   void Pause(VirtualTime until) { paused_until_ = until; }
   void FailNextCalls();
-  // A bit of one of the records on the disk for which `may` says so flips: which one's; nullopt:
-  // there is none.
+  // A bit flips in one of the records on the disk, or hints of one, for which `may` says so: which
+  // one's; nullopt: there is none.
   std::optional<std::string> RotOne(const std::function<bool(const std::string& key)>& may);
   void FailNextCall(storage::MemoryEngine::Call call);
   // Require !running(): the disk, to be put back later; and a record that is gone without a trace.
@@ -102,6 +102,7 @@ class SimNode {
   void FillDisk(bool full);
   bool disk_full() const { return disk_full_; }
   void SetSkew(std::chrono::milliseconds skew) { skew_ = skew; }
+  void Leap(Duration by) { clock_.Leap(by); }
   void SetDrift(int64_t ppm) { clock_.SetDrift(world_->now, ppm); }
 
   bool running() const { return node_ != nullptr; }
@@ -131,8 +132,8 @@ class SimNode {
   // kTick to kStopCheck; those of an earlier life do nothing.
   void OnEvent(const Event& event);
 
-  // Whether the record on the disk has rotted, known or not.
-  bool IsRotten(const std::string& key) const;
+  // How many rows with this record on the disk have rotted, known or not: its own, and hints.
+  uint64_t RottenCopies(const std::string& key);
   // What a read of this replica would find now, as bytes; for the final comparison. One that has
   // rotted is like no other.
   std::string RecordOf(const std::string& key);

@@ -169,9 +169,13 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   const Place place = PlaceOf(*verb);
   Result<std::optional<Stored>> loaded = Load(place, tier);
   std::optional<FoundDamage> damage;
+  size_t bad_hint_bytes = 0;
   if (!loaded.has_value() && loaded.error().code == Code::kCorruption) {
     if (place.space == Space::kData) damage = NoteBad(place.key);
-    if (std::holds_alternative<JoinVerb>(verb->action)) loaded = Stored();
+    const auto* remove = std::get_if<RemoveVerb>(&verb->action);
+    if (place.space == Space::kHints) bad_hint_bytes = StoredBytes(place);
+    const bool removes_bad = remove != nullptr && remove->if_bad && place.space == Space::kHints;
+    if (removes_bad || std::holds_alternative<JoinVerb>(verb->action)) loaded = Stored();
   }
   if (!loaded.has_value()) {
     results->push_back(StoreResult{.id = verb->id,
@@ -230,11 +234,13 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
       verb->durability == Durability::kMemory ? Logging::kUnlogged : Logging::kLogged;
   // What is stored unchanged is covered by the next sync only if it is in the log.
   const bool covered = logging == Logging::kUnlogged || !wrote_unlogged_;
-  if (*record != stored.record || (!covered && !record->empty())) {
+  if (*record != stored.record || bad_hint_bytes > 0 || (!covered && !record->empty())) {
     if (trees_ != nullptr && place.space == Space::kData) {
       trees_->Change(place.key, stored.record, *record);
     }
-    StageRecord(place, Stored{*record, stored.remembered_since}, logging, stored.record);
+    const size_t bytes_before =
+        bad_hint_bytes > 0 ? bad_hint_bytes : RowBytes(place.key, stored.record);
+    StageRecord(place, Stored{*record, stored.remembered_since}, logging, bytes_before);
   }
   Waiting waiting{verb->id, verb->durability, {}, {}, {}, verb->hint_owner, damage};
   if (removes) waiting.left = *std::move(record);
@@ -273,7 +279,7 @@ void Store::ExecuteMend(const StoreVerb& verb, std::vector<StoreResult>* results
                     for (const std::string& key : bad) {
                       if (!mend.drop_bad) break;
                       if (trees_ != nullptr) trees_->Change(key, {}, {});
-                      StageRecord(Place{Space::kData, key}, Stored(), Logging::kLogged, {});
+                      StageRecord(Place{Space::kData, key}, Stored(), Logging::kLogged, 0);
                     }
                   });
   StoreResult result{verb.id, Stage::kApplied, std::string()};
@@ -305,7 +311,7 @@ std::optional<FoundDamage> Store::LookAgain(const std::string& key, std::optiona
   if (cache_.Find(key, &cached)) {
     *sound = RecordDigest(cached.record);
     StageRecord(Place{Space::kData, key},
-                Stored{std::string(cached.record), cached.remembered_since}, Logging::kLogged, {});
+                Stored{std::string(cached.record), cached.remembered_since}, Logging::kLogged, 0);
     return std::nullopt;
   }
   const auto now = Load(Place{Space::kData, key}, Tier::kDisk);
@@ -409,6 +415,12 @@ Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier) 
   return stored;
 }
 
+size_t Store::StoredBytes(const Place& place) {
+  std::string row;
+  const auto presence = engine_->Get(place.space, place.key, Tier::kDisk, &row);
+  return presence.has_value() && *presence == Presence::kFound ? place.key.size() + row.size() : 0;
+}
+
 bool Store::ReadsStaged(const StoreVerb& verb) const {
   if (turn_.empty()) return false;
   return std::ranges::any_of(RowsOf(verb), [&](const RowName& row) {
@@ -421,8 +433,7 @@ void Store::StageMeta(std::string key, std::optional<std::string> value) {
       StagedWrite{Write{Space::kMeta, std::move(key), std::move(value)}, Logging::kLogged});
 }
 
-void Store::StageRecord(const Place& place, Stored record, Logging logging,
-                        std::string_view before) {
+void Store::StageRecord(const Place& place, Stored record, Logging logging, size_t bytes_before) {
   if (damage_.any() && place.space == Space::kData) damage_.Replaced(place.key);
   wrote_unlogged_ = wrote_unlogged_ || logging == Logging::kUnlogged;
   std::optional<std::string> value;
@@ -430,8 +441,7 @@ void Store::StageRecord(const Place& place, Stored record, Logging logging,
   const auto [at, fresh] =
       turn_records_[static_cast<size_t>(place.space)].try_emplace(place.key, turn_.size());
   if (fresh) {
-    const size_t hint_bytes =
-        place.space == Space::kHints ? RowBytes(place.key, before) : size_t{0};
+    const size_t hint_bytes = place.space == Space::kHints ? bytes_before : size_t{0};
     turn_.push_back(StagedWrite{Write{place.space, place.key, std::move(value)}, logging,
                                 record.remembered_since, hint_bytes});
     return;

@@ -97,6 +97,8 @@ struct JoinVerb {
 // that is there instead; empty: there is none now.
 struct RemoveVerb {
   Digest digest;
+  // Of a hint: also where its row cannot be read.
+  bool if_bad = false;
 };
 
 // A page of what lies in [key, end) of a space: of Space::kData, or of the hints for hint_owner,
@@ -271,8 +273,10 @@ class Store {
   bool ReadsStaged(const StoreVerb& verb) const;
   // Joins the hints of the owners into the record; false when one is not in memory.
   Result<bool> JoinHints(const StoreVerb& verb, Tier tier, std::string* record);
-  // `before`: the record as it was, where it is a hint's.
-  void StageRecord(const Place& place, Stored record, Logging logging, std::string_view before);
+  // `bytes_before`: of the row as it was, where it is a hint's.
+  void StageRecord(const Place& place, Stored record, Logging logging, size_t bytes_before);
+  // Of a row that is stored, sound or not. Requires that it was read just now.
+  size_t StoredBytes(const Place& place);
   void StageMeta(std::string key, std::optional<std::string> value);
   // A row of Space::kData is bad. nullopt: nobody else has what it had, so there is nothing to do.
   std::optional<FoundDamage> NoteBad(std::string_view key);

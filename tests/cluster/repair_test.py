@@ -106,7 +106,7 @@ class RepairTest(unittest.TestCase):
 
     def test_replicas_that_are_equal_are_compared_by_their_roots_alone(self):
         with harness.Cluster(3, start=False) as cluster:
-            cluster.flags = ("--config", self.config(cluster, ROUND_SECONDS))
+            cluster.flags = ("--config", self.config(cluster, ROUND_SECONDS), "--durability", "os")
             cluster.start()
             n1 = cluster.nodes[0]
             filled = n1.ctl("bench", "--op", "get", "--door", "native", "--keys", str(KEYS), "--value-bytes", "100",

@@ -16,6 +16,8 @@ TEST(Clock, RunsAsMuchTooFastOrSlowAsItIsTold) {
   EXPECT_EQ(clock.Read(VirtualTime(seconds(20))), seconds(21));
   clock.SetDrift(VirtualTime(seconds(20)), -500'000);
   EXPECT_EQ(clock.Read(VirtualTime(seconds(22))), seconds(22));
+  clock.Leap(hours(1));
+  EXPECT_EQ(clock.Read(VirtualTime(seconds(22))), hours(1) + seconds(22));
 }
 
 TEST(Clock, SaysWhenItsReadingsWereTaken) {
