@@ -13,8 +13,8 @@ namespace eddy::storage {
 
 namespace {
 
-// What a small record takes with its key: there are as many slots as would be needed for these.
-constexpr size_t kEntryBytesUsual = 128;
+// What a small record takes with its key: there are at least as many slots as these would need.
+constexpr size_t kEntryBytesUsual = 160;
 // Of what the allocator adds.
 constexpr size_t kAllocationBytes = 16;
 // Values change a little in length; a record that grows by less stays where it is.
@@ -27,8 +27,10 @@ void RecordCache::Freed::operator()(Slot* slots) const { std::free(slots); }
 RecordCache::RecordCache(size_t bytes_max) {
   const size_t slots = bytes_max / (kEntryBytesUsual + sizeof(Slot));
   if (slots < 8) return;
-  slots_size_ = std::bit_floor(std::min(slots, size_t{1} << 32));
+  slots_size_ = std::bit_ceil(std::min(slots, size_t{1} << 32));
   mask_ = slots_size_ - 1;
+  // By the golden section, whose multiples lie as far apart as can be.
+  stride_ = static_cast<size_t>(static_cast<double>(slots_size_) * 0.6180339887498949) | 1;
   bytes_max_ = bytes_max - slots_size_ * sizeof(Slot);
   // From calloc, so that what is never used is never touched, and takes no memory.
   slots_.reset(static_cast<Slot*>(std::calloc(slots_size_, sizeof(Slot))));
@@ -51,6 +53,16 @@ void RecordCache::Clear() {
 uint32_t RecordCache::HashOf(std::string_view key) {
   // The token's upper half says where on the ring the key lies, and this node has a part of it.
   return static_cast<uint32_t>(TokenOfKey(key));
+}
+
+size_t RecordCache::LongestRun() const {
+  size_t longest = 0;
+  size_t run = 0;
+  for (size_t slot = 0; slot < slots_size_; ++slot) {
+    run = slots_[slot].entry == nullptr ? 0 : run + 1;
+    longest = std::max(longest, run);
+  }
+  return longest;
 }
 
 size_t RecordCache::BytesOf(const Entry& entry) {
@@ -92,8 +104,8 @@ void RecordCache::Put(std::string_view key, std::string_view record, uint64_t re
     found = slots_[slot].found;
     EraseSlot(slot);
   }
-  // The table keeps an eighth of its slots free, so that searches end soon.
-  while (bytes_ + wanted > bytes_max_ || records_ >= slots_size_ - slots_size_ / 8) ForgetOne();
+  // The table keeps a quarter of its slots free, so that searches end soon.
+  while (bytes_ + wanted > bytes_max_ || records_ >= slots_size_ - slots_size_ / 4) ForgetOne();
   void* memory = ::operator new(wanted - kAllocationBytes);
   auto* entry =
       new (memory) Entry{.remembered_since = remembered_since,
@@ -132,7 +144,7 @@ void RecordCache::EraseSlot(size_t slot) {
 }
 
 void RecordCache::ForgetOne() {
-  for (;; hand_ = (hand_ + 1) & mask_) {
+  for (;; hand_ = (hand_ + stride_) & mask_) {
     Slot& slot = slots_[hand_];
     if (slot.entry == nullptr) continue;
     if (!slot.found) return EraseSlot(hand_);

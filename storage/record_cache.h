@@ -4,8 +4,10 @@
 // store's back has to Erase it.
 //
 // Bounded in bytes, its own tables included. When full it forgets by the clock: a record that was
-// found since the hand came by last stays for one more round. A token is hash enough, since it is
-// the hash of its key. Part of the store, on its thread; deterministic.
+// found since the hand came by last stays for one more round. The hand goes from slot to slot in
+// wide strides. Were it to go along the table, the slots before it would all be taken, half of the
+// table in one run, and each search there would go to that run's end. A token is hash enough, since
+// it is the hash of its key. Part of the store, on its thread; deterministic.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +39,9 @@ class RecordCache {
 
   size_t records() const { return records_; }
   size_t bytes() const { return bytes_; }
+  // The most slots in a row of which none is free, which a search goes through. For tests: looks at
+  // all of them.
+  size_t LongestRun() const;
 
  private:
   // Followed in memory by the key and room for the record.
@@ -75,6 +80,7 @@ class RecordCache {
   size_t records_ = 0;
   size_t bytes_ = 0;
   size_t hand_ = 0;
+  size_t stride_ = 1;  // odd, so that the hand comes by every slot
 };
 
 }  // namespace eddy::storage

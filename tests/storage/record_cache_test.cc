@@ -106,6 +106,21 @@ TEST(RecordCache, ForgetsWhatNobodyAsksForFirst) {
   EXPECT_LT(cache.records(), 200u);
 }
 
+// Records that come one after the other and are never asked for again: the hand must not leave all
+// free slots behind it.
+TEST(RecordCache, SearchesStayShortHoweverLongItHasBeenFull) {
+  for (const size_t bytes : {1, 20, 100, 1000}) {
+    RecordCache cache(size_t{1} << 20);
+    Random random(bytes);
+    for (uint64_t number = 0; number < 50'000; ++number) {
+      cache.Put(KeyOf(number, random.Next()), std::string(bytes, 'x'), 0);
+      if (number % 10'000 != 9'999) continue;
+      EXPECT_LT(cache.LongestRun(), 250u) << bytes << " " << number;
+    }
+    EXPECT_GT(cache.records(), 500u);
+  }
+}
+
 TEST(RecordCache, WhatIsTooLargeIsNotKeptAndTakesTheOldRecordWithIt) {
   RecordCache cache(1024 * 1024);
   const std::string key = KeyOf(1, 1);
