@@ -182,9 +182,10 @@ std::optional<Daemon::Problem> Daemon::OpenEngine() {
 std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
   if (config_.fault_injection) {
     faults_ = std::make_unique<FaultTable>(random_.Fork());
-    log_->Log(LogLevel::kWarning,
-              "fault injection is on: whoever reaches the native door can cut this node off; for "
-              "test clusters only");
+    log_->Log(
+        LogLevel::kWarning,
+        "fault injection is on: whoever reaches the native door can cut this node off; start it "
+        "without --enable-fault-injection unless it is for tests");
   }
   PeerOptions peers{
       .hello = hello, .host = config_.listen, .port = *config_.peer, .faults = faults_.get()};
@@ -300,7 +301,9 @@ void Daemon::WritePidFile() {
   file.close();
   if (!file || rename(fresh.c_str(), config_.pid_file.c_str()) != 0) {
     log_->Log(LogLevel::kWarning,
-              fmt::format("the pid file {} cannot be written; going on without", config_.pid_file));
+              fmt::format(
+                  "the pid file {} cannot be written; going on without: may this user write there?",
+                  config_.pid_file));
   }
 }
 

@@ -365,8 +365,9 @@ void PeerTransport::DialFailed(Target* target, std::string_view why) {
   target->dialling = false;
   if (closing_) return;
   log_.Log(handler_->clock(), fmt::format("dial {}", target->name), LogLevel::kWarning,
-           fmt::format("cannot reach {} at {} port {}: {}; trying on", target->name, target->host,
-                       target->port, why));
+           fmt::format("cannot reach {} at {} port {}: {}; trying on: start it if it is down, else "
+                       "look at the network between the two (TCP and UDP on that port)",
+                       target->name, target->host, target->port, why));
 }
 
 Result<PeerTransport::Link*> PeerTransport::OnHello(TcpConnection* connection, Target* dialled,
@@ -444,8 +445,9 @@ void PeerTransport::OnClosed(TcpConnection* connection, Link* link, Target* dial
   ++counters_.connections_lost;
   if (!closing_) {
     log_.Log(handler_->clock(), fmt::format("down {}", link->target.name), LogLevel::kWarning,
-             fmt::format("lost the connection with {}: {}", link->target.name,
-                         reason.empty() ? "it closed" : reason));
+             fmt::format("lost the connection with {}: {}; dialling it again, and keeping for it "
+                         "what it misses: nothing to do unless it stays away",
+                         link->target.name, reason.empty() ? "it closed" : reason));
   }
   handler_->OnPeerDown(link->id);
 }
