@@ -58,6 +58,7 @@ void AddChaosCommand(CLI::App* app, Commands* commands);
 void AddConfigCommands(CLI::App* app, Commands* commands);  // config .., log-level
 void AddDoctorCommand(CLI::App* app, Commands* commands);
 void AddTopCommand(CLI::App* app, Commands* commands);
+void AddDebugCommands(CLI::App* app, Commands* commands);  // debug bundle
 // shell, completion, man. `footer`: what the help says behind the verbs.
 void AddShellCommands(CLI::App* app, Commands* commands, const std::string& footer);
 // The global options as words, for a command line of their own.

@@ -191,6 +191,7 @@ ExitCode Main(int argc, char** argv) {
   AddBenchCommand(&app, &commands);
   AddChaosCommand(&app, &commands);
   AddFaultCommands(&app, &commands);
+  AddDebugCommands(&app, &commands);
   AddShellCommands(&app, &commands, kFooter);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   commands[version] = [](const GlobalOptions& given) { return ShowVersion(given.output); };

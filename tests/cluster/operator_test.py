@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import tarfile
 import unittest
 import urllib.request
 
@@ -124,6 +125,32 @@ class OperatorTest(unittest.TestCase):
         self.assertIn("shows debug and above", self.n1.log())
         self.ask("log-level", "info", "--all")
         self.assertIn("not in", self.refusal("log-level", "loud"))
+
+    def test_a_bundle_holds_what_helps_and_no_secret_key_or_value(self):
+        self.assertEqual(self.n1.put("bundle-key", "bundle-value"), OK)
+        log = os.path.join(self.cluster.folder, "some.log")
+        with open(log, "w", encoding="utf-8") as file:
+            file.write("a line\npassword=hunter2 and more\n")
+        path = os.path.join(self.cluster.folder, "bundle.tar")
+        self.ask("debug", "bundle", "--file", path, "--log", log)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        with tarfile.open(path) as bundle:
+            files = {member.name: bundle.extractfile(member).read() for member in bundle}
+        for name in ("README.txt", "status.json", "doctor.json", "nodes/n2/process.show.json",
+                     "nodes/n3/config.show.json", "nodes/n1/errors.json"):
+            self.assertIn(name, files)
+        for name, content in files.items():
+            if name.endswith(".json"):
+                json.loads(content)
+            for secret in (b"hunter2", b"bundle-value", b"bundle-key"):
+                self.assertNotIn(secret, content, name)
+        self.assertEqual(json.loads(files["status.json"])["cluster"], "test")
+        (kept,) = [content for name, content in files.items() if name.startswith("logs/")]
+        self.assertEqual(kept, b"a line\npassword=(removed) and more\n")
+        self.assertIn("it is there already", self.refusal("debug", "bundle", "--file", path, code=harness.FAILED))
+        self.assertIn("/no/such", self.refusal("debug", "bundle", "--log", "/no/such/log", code=harness.FAILED))
+        self.assertIn("cannot make", self.refusal("debug", "bundle", "--file", "/no/such/b.tar", code=harness.FAILED))
+        self.assertIn("debug bundle", self.refusal("debug"))
 
     def test_the_dashboard_shows_what_nodes_tell(self):
         with open(os.path.join(os.environ["EDDY_ROOT"], "docker/grafana.json"), encoding="utf-8") as file:
