@@ -36,15 +36,6 @@ struct ChaosFlags {
   bool keep = false;
 };
 
-Result<std::string> MakeDirectory() {
-  std::error_code failed;
-  std::string name = (fs::temp_directory_path(failed) / "eddy-chaos-XXXXXX").string();
-  if (failed || mkdtemp(name.data()) == nullptr) {
-    return Fail(Code::kIo, "no temporary directory can be made: is TMPDIR one that exists?");
-  }
-  return name;
-}
-
 bool WriteFile(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
   file << text;
@@ -96,7 +87,7 @@ ExitCode Chaos(const GlobalOptions& global, ChaosFlags flags) {
     return output.Fail(
         {Code::kIo, fmt::format("{} cannot be made: {}", flags.report, failed.message())});
   }
-  auto directory = MakeDirectory();
+  auto directory = MakeTemporaryDirectory("eddy-chaos");
   if (!directory) return output.Fail(directory.error());
   options.directory = *directory;
 

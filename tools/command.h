@@ -59,6 +59,7 @@ void AddConfigCommands(CLI::App* app, Commands* commands);  // config .., log-le
 void AddDoctorCommand(CLI::App* app, Commands* commands);
 void AddTopCommand(CLI::App* app, Commands* commands);
 void AddDebugCommands(CLI::App* app, Commands* commands);  // debug bundle
+void AddDemoCommand(CLI::App* app, Commands* commands);
 // shell, completion, man. `footer`: what the help says behind the verbs.
 void AddShellCommands(CLI::App* app, Commands* commands, const std::string& footer);
 // The global options as words, for a command line of their own.

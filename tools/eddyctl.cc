@@ -192,6 +192,7 @@ ExitCode Main(int argc, char** argv) {
   AddChaosCommand(&app, &commands);
   AddFaultCommands(&app, &commands);
   AddDebugCommands(&app, &commands);
+  AddDemoCommand(&app, &commands);
   AddShellCommands(&app, &commands, kFooter);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   commands[version] = [](const GlobalOptions& given) { return ShowVersion(given.output); };

@@ -1,4 +1,4 @@
-// The programs that were built or installed with this one. One thread.
+// The programs that were built or installed with this one, and where they may work. One thread.
 #pragma once
 
 #include <string>
@@ -10,6 +10,9 @@ namespace eddy::tools {
 
 // The eddyd beside this eddyctl.
 std::string NeighbourEddyd();
+
+// A new directory for a cluster that goes again: its path.
+[[nodiscard]] Result<std::string> MakeTemporaryDirectory(const std::string& prefix);
 
 struct Ended {
   int exit_code = 0;

@@ -95,6 +95,8 @@ class Shell {
       if (words->empty()) continue;
       if (words->front() == "exit" || words->front() == "quit") break;
       last = Do(*words);
+      // Whoever is at the other end of a pipe may wait for it before the next line.
+      std::fflush(stdout);
     }
     if (interactive_) End();
     std::signal(SIGINT, before);
