@@ -211,8 +211,9 @@ ExitCode Status(const GlobalOptions& global) {
   } else {
     ShowCluster(output, *view, health, safety);
   }
-  return std::ranges::all_of(view->members, &NodeView::ready) ? ExitCode::kOk
-                                                              : ExitCode::kUnhealthy;
+  const bool healthy =
+      std::ranges::all_of(view->members, &NodeView::ready) && health.partitions_impaired == 0;
+  return healthy ? ExitCode::kOk : ExitCode::kUnhealthy;
 }
 
 // Of the one node that was named: what a container's health check asks.

@@ -32,7 +32,35 @@ uint64_t CounterOf(const NodeView& view, std::string_view name) {
   return 0;
 }
 
+// Whether a member that answered says that it reaches the other; who says nothing says yes.
+bool SaysItReaches(const NodeView& view, NodeId other) {
+  const auto& members = view.status->members;
+  const auto found = std::ranges::find(members, other, &wire::MemberStatus::id);
+  return found == members.end() || found->reachable;
+}
+
+std::string JoinedNames(const std::vector<NodeView>& views, const std::set<NodeId>& ids) {
+  return fmt::format(
+      "{}",
+      fmt::join(NamesOf(views, [&](const NodeView& view) { return ids.contains(view.member.id); }),
+                ", "));
+}
+
+void AdviseOnReach(const std::vector<NodeView>& views, Health* health) {
+  const std::set<std::set<NodeId>> reach = WithinReach(views);
+  if (reach.size() < 2) return;
+  std::vector<std::string> sides;
+  for (const std::set<NodeId>& side : reach) sides.push_back(JoinedNames(views, side));
+  std::ranges::sort(sides);
+  health->advice.push_back(
+      fmt::format("Within reach of each other are only: {}. Look at the network between them (TCP "
+                  "and UDP on the peer port); what is written on one side meanwhile comes to the "
+                  "others once it is mended.",
+                  fmt::join(sides, " | ")));
+}
+
 void Advise(const std::vector<NodeView>& views, Health* health) {
+  AdviseOnReach(views, health);
   std::set<uint64_t> layouts;
   for (const NodeView& view : views) {
     if (CounterOf(view, "now_out_of_room") > 0) {
@@ -81,19 +109,40 @@ std::string_view VerdictName(Verdict verdict) {
   return "";
 }
 
-Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
-  std::set<NodeId> ready;
+std::set<std::set<NodeId>> WithinReach(const std::vector<NodeView>& views) {
+  std::set<std::set<NodeId>> reach;
   for (const NodeView& view : views) {
-    if (view.ready()) ready.insert(view.member.id);
+    if (!view.ready()) continue;
+    std::set<NodeId> reached = {view.member.id};
+    for (const NodeView& other : views) {
+      if (other.ready() && SaysItReaches(view, other.member.id) &&
+          SaysItReaches(other, view.member.id)) {
+        reached.insert(other.member.id);
+      }
+    }
+    reach.insert(std::move(reached));
   }
+  if (reach.empty()) reach.insert(std::set<NodeId>());
+  return reach;
+}
+
+Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
+  const std::set<std::set<NodeId>> reach = WithinReach(views);
+  const bool cut = reach.size() > 1;
   Health health;
   size_t replicas = 0;
   size_t least_alive = views.size();
   for (uint32_t i = 0; i < layout.partition_count(); i++) {
     const auto list = layout.PreferenceList(ring::PartitionId{i}, kReplicasDefault);
     replicas = list.size();
-    const auto alive = static_cast<size_t>(std::ranges::count_if(
-        list, [&](ring::MemberIndex index) { return ready.contains(layout.member(index).id); }));
+    // As the node sees it that reaches the fewest.
+    size_t alive = list.size();
+    for (const std::set<NodeId>& reached : reach) {
+      alive = std::min(
+          alive, static_cast<size_t>(std::ranges::count_if(list, [&](ring::MemberIndex index) {
+            return reached.contains(layout.member(index).id);
+          })));
+    }
     least_alive = std::min(least_alive, alive);
     if (alive < replicas / 2 + 1) health.partitions_impaired++;
   }
@@ -106,9 +155,15 @@ Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
       views, [](const NodeView& view) { return CounterOf(view, "now_damaged_partitions") > 0; });
   const auto full =
       NamesOf(views, [](const NodeView& view) { return CounterOf(view, "now_out_of_room") > 0; });
-  const std::string who = fmt::format("{} of {} {} not ready ({})", silent.size(),
-                                      Plural(views.size(), "node", "nodes"),
-                                      silent.size() == 1 ? "is" : "are", fmt::join(silent, ", "));
+  std::string who;
+  if (!silent.empty()) {
+    who = fmt::format("{} of {} {} not ready ({})", silent.size(),
+                      Plural(views.size(), "node", "nodes"), silent.size() == 1 ? "is" : "are",
+                      fmt::join(silent, ", "));
+    if (cut) who += ", and not all of the others reach each other";
+  } else {
+    who = fmt::format("all {} nodes are ready, but not all reach each other", views.size());
+  }
   const std::string more =
       health.failures_tolerated == 0
           ? "no node may fail now"
@@ -116,18 +171,18 @@ Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
   if (health.partitions_impaired > 0) {
     health.verdict = Verdict::kImpaired;
     health.headline = fmt::format(
-        "NOT SAFE: {}; {} of {} partitions have fewer than {} of {} replicas, and their keys "
-        "cannot "
-        "be read with a majority.",
-        who, health.partitions_impaired, layout.partition_count(), majority, replicas);
-  } else if (silent.empty() && !full.empty()) {
+        "NOT SAFE: {}; {} of {} partitions have fewer than {} of {} replicas{}, and their keys "
+        "cannot be read {} a majority.",
+        who, health.partitions_impaired, layout.partition_count(), majority, replicas,
+        cut ? " within reach of each node" : "", cut ? "everywhere with" : "with");
+  } else if (silent.empty() && !cut && !full.empty()) {
     health.verdict = Verdict::kDegraded;
     health.headline = fmt::format(
         "DEGRADED: all {} are ready; {} no room left, and other nodes keep what is written to {}.",
         Plural(views.size(), "node", "nodes"),
         full.size() == 1 ? full.front() + " has" : fmt::format("{} have", fmt::join(full, ", ")),
         full.size() == 1 ? "it" : "them");
-  } else if (silent.empty() && !damaged.empty()) {
+  } else if (silent.empty() && !cut && !damaged.empty()) {
     health.verdict = Verdict::kDegraded;
     health.headline = fmt::format(
         "DEGRADED: all {} are ready; {} lost records to a bad disk, and mends "
@@ -135,7 +190,7 @@ Health Judge(const ring::Layout& layout, const std::vector<NodeView>& views) {
         Plural(views.size(), "node", "nodes"),
         damaged.size() == 1 ? damaged.front() + " has"
                             : fmt::format("{} have", fmt::join(damaged, ", ")));
-  } else if (!silent.empty()) {
+  } else if (!silent.empty() || cut) {
     health.verdict = Verdict::kDegraded;
     health.headline =
         fmt::format("DEGRADED: {}; every key can be read and written, {}.", who, more);

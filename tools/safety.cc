@@ -70,6 +70,9 @@ std::string SayTolerance(const Tolerance& tolerance, uint32_t zones, std::string
 
 Safety JudgeSafety(const ring::Layout& layout, const std::vector<NodeView>& views) {
   Safety safety;
+  // Reads and writes are served as far as each node reaches; kept is what is there, whoever reaches
+  // it now.
+  const std::set<std::set<NodeId>> reach = WithinReach(views);
   std::set<NodeId> ready;
   std::set<std::string> zones;
   bool proven = !views.empty();
@@ -93,22 +96,27 @@ Safety JudgeSafety(const ring::Layout& layout, const std::vector<NodeView>& view
   bool first = true;
   for (uint32_t i = 0; i < layout.partition_count(); i++) {
     const auto list = layout.PreferenceList(ring::PartitionId{i}, kReplicasDefault);
-    std::map<std::string, size_t> alive_by_zone;
-    size_t alive = 0;
-    for (const ring::MemberIndex index : list) {
-      const ring::Member& member = layout.member(index);
-      if (!ready.contains(member.id)) continue;
-      ++alive;
-      ++alive_by_zone[ZoneOf(member)];
-    }
+    const auto tolerance = [&](const std::set<NodeId>& alive, size_t needed) {
+      std::map<std::string, size_t> by_zone;
+      size_t count = 0;
+      for (const ring::MemberIndex index : list) {
+        const ring::Member& member = layout.member(index);
+        if (!alive.contains(member.id)) continue;
+        ++count;
+        ++by_zone[ZoneOf(member)];
+      }
+      return ToleranceOf(by_zone, count, needed);
+    };
     const size_t majority = list.size() / 2 + 1;
-    const Tolerance serving = ToleranceOf(alive_by_zone, alive, majority);
+    const Tolerance serving = tolerance(*reach.begin(), majority);
     // The majority that stored a write may be without so many of those that are ready.
-    const Tolerance kept = ToleranceOf(alive_by_zone, alive, list.size() - majority + 1);
-    const Tolerance kept_proven = ToleranceOf(alive_by_zone, alive, 1);
+    const Tolerance kept = tolerance(ready, list.size() - majority + 1);
+    const Tolerance kept_proven = tolerance(ready, 1);
     if (first) safety.serving = serving, safety.kept = kept, safety.kept_proven = kept_proven;
     first = false;
-    Lower(serving, &safety.serving);
+    for (const std::set<NodeId>& reached : reach) {
+      Lower(tolerance(reached, majority), &safety.serving);
+    }
     Lower(kept, &safety.kept);
     Lower(kept_proven, &safety.kept_proven);
   }

@@ -95,6 +95,43 @@ TEST(Health, ANodeThatIsNotReadyCountsAsDown) {
   EXPECT_THAT(health.advice, ElementsAre(HasSubstr("n2 is not ready: waits for its lease")));
 }
 
+// As each of `count` members sees the others where those of a side reach no other side.
+std::vector<NodeView> ViewsOfSides(uint32_t count, uint32_t first_side) {
+  const wire::NodeStatus status = StatusOf(count);
+  std::vector<NodeView> views;
+  for (uint32_t i = 0; i < count; i++) {
+    views.push_back({status.members[i], status});
+    for (uint32_t other = 0; other < count; other++) {
+      views[i].status->members[other].reachable = (i < first_side) == (other < first_side);
+    }
+  }
+  return views;
+}
+
+TEST(Health, NodesThatAreReadyAndDoNotReachEachOtherAreNotSafe) {
+  // With three owners each, every key has one or two of them on the side of two.
+  const wire::NodeStatus status = StatusOf(5);
+  const Health health = Judge(*client::LayoutOf(status), ViewsOfSides(5, 2));
+  EXPECT_EQ(health.verdict, Verdict::kImpaired);
+  EXPECT_THAT(health.headline, HasSubstr("all 5 nodes are ready, but not all reach each other"));
+  EXPECT_GT(health.partitions_impaired, 0u);
+  EXPECT_EQ(health.failures_tolerated, 0u);
+  EXPECT_THAT(health.advice, ElementsAre(HasSubstr("n1, n2 | n3, n4, n5")));
+}
+
+TEST(Health, OneThatReachesNobodyIsNotTakenForWellEvenIfOthersDoWithoutIt) {
+  std::vector<NodeView> views = ViewsOfSides(3, 3);
+  EXPECT_EQ(WithinReach(views).size(), 1u);
+  // Only one of the two says so.
+  views[2].status->members[0].reachable = false;
+  const Health health = Judge(*client::LayoutOf(StatusOf(3)), views);
+  EXPECT_EQ(health.verdict, Verdict::kDegraded);
+  EXPECT_EQ(health.partitions_impaired, 0u);
+  EXPECT_EQ(health.failures_tolerated, 0u);
+  EXPECT_THAT(health.headline, HasSubstr("not all reach each other"));
+  EXPECT_THAT(health.advice, ElementsAre(HasSubstr("n1, n2 | n1, n2, n3 | n2, n3")));
+}
+
 TEST(Health, DifferentLayoutsAreSaid) {
   wire::NodeStatus status = StatusOf(3);
   std::vector<NodeView> views;
