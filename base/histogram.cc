@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/check.h"
+
 namespace eddy {
 
 unsigned Histogram::BucketOf(uint64_t value) {
@@ -44,6 +46,13 @@ uint64_t Histogram::Quantile(uint32_t per_myriad) const {
     if (seen >= rank) return std::min(UpperBound(i), max_);
   }
   return max_;
+}
+
+uint64_t Histogram::CountBelowPowerOfTwo(unsigned bits) const {
+  CHECK(bits < 64);
+  uint64_t count = 0;
+  for (unsigned i = 0; i < BucketOf(uint64_t{1} << bits); ++i) count += buckets_[i];
+  return count;
 }
 
 }  // namespace eddy

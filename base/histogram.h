@@ -19,6 +19,8 @@ class Histogram {
   // The smallest value v such that `per_myriad` of 10,000 values are at most v (5,000 is the
   // median, 9,990 is p99.9); 0 when empty.
   uint64_t Quantile(uint32_t per_myriad) const;
+  // How many values are less than 2^bits: exact, since buckets end there. `bits` at most 63.
+  uint64_t CountBelowPowerOfTwo(unsigned bits) const;
 
  private:
   static constexpr unsigned kSubBits = 5;

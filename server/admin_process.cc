@@ -1,12 +1,10 @@
 #include "server/admin_process.h"
 
-#include <dirent.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <fstream>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include <fmt/core.h>
@@ -14,6 +12,7 @@
 
 #include "server/admin_calls.h"
 #include "server/config_show.h"
+#include "server/process_figures.h"
 #include "server/version.h"
 #include "wire/hello.h"
 
@@ -24,34 +23,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Null where the system does not say.
-Json DiskOf(const std::string& directory) {
-  struct statvfs disk{};
-  if (statvfs(directory.c_str(), &disk) != 0) return nullptr;
-  return {{"bytes", uint64_t{disk.f_blocks} * disk.f_frsize},
-          {"bytes_free", uint64_t{disk.f_bavail} * disk.f_frsize}};
-}
+Json Known(std::optional<uint64_t> figure) { return figure ? Json(*figure) : Json(); }
 
-Json ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  uint64_t pages = 0;
-  uint64_t resident = 0;
-  if (!(file >> pages >> resident)) return nullptr;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-Json OpenFiles() {
-  DIR* const directory = opendir("/proc/self/fd");
-  if (directory == nullptr) return nullptr;
-  uint64_t count = 0;
-  while (const dirent* entry = readdir(directory)) count += entry->d_name[0] != '.';
-  closedir(directory);
-  return count - 1;  // the directory's own
-}
-
-Json OpenFilesMax() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return nullptr;
-  return uint64_t{limit.rlim_cur};
+Json DiskJson(const std::string& directory) {
+  const auto disk = DiskOf(directory);
+  if (!disk) return nullptr;
+  return {{"bytes", disk->bytes}, {"bytes_free", disk->bytes_free}};
 }
 
 AdminAnswer ShowProcess(const Process& process, const Json& arguments) {
@@ -72,10 +49,10 @@ AdminAnswer ShowProcess(const Process& process, const Json& arguments) {
       {"wall_ms", process.now.wall.time_since_epoch().count()},
       {"uptime_seconds", (process.now.monotonic - process.started_at) / std::chrono::seconds(1)},
       {"data_dir", process.config.data_dir},
-      {"disk", on_disk ? DiskOf(process.config.data_dir) : Json()},
-      {"resident_bytes", ResidentBytes()},
-      {"open_files", OpenFiles()},
-      {"open_files_max", OpenFilesMax()},
+      {"disk", on_disk ? DiskJson(process.config.data_dir) : Json()},
+      {"resident_bytes", Known(ResidentBytes())},
+      {"open_files", Known(OpenFiles())},
+      {"open_files_max", Known(OpenFilesMax())},
       {"store_refuses", health.refuses_writes ? Json(health.refuses_writes->text) : Json()},
       {"store_stalled", health.stalled},
       {"hints_for", std::move(hints)},

@@ -64,6 +64,7 @@ Daemon::Daemon(Config config, LogSink* log, LineLog* levels, bool again)
       random_(SystemSeed()),
       again_(again) {
   CHECK(uv_loop_init(&loop_) == 0);
+  CHECK(uv_loop_configure(&loop_, UV_METRICS_IDLE_TIME) == 0);
   clients_.loop = &loop_;
 }
 
@@ -271,7 +272,11 @@ void Daemon::StartHandles() {
     handle->data = this;
   }
   uv_prepare_init(&loop_, &prepare_);
-  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { Self(handle->data)->RunTurn(); });
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
+    Daemon* daemon = Self(handle->data);
+    daemon->RunTurn();
+    daemon->loop_meter_.Round(uv_hrtime(), uv_metrics_idle_time(&daemon->loop_));
+  });
   uv_check_init(&loop_, &check_);
   uv_check_start(&check_, [](uv_check_t* handle) {
     Daemon* daemon = Self(handle->data);
@@ -338,6 +343,11 @@ void Daemon::RunTurn() {
   FollowLayouts();
   clients_.Flush();
   clock_.NextTurn();
+  if (latencies_.any_ended()) {
+    // Not the turn's own time, which is that of its beginning.
+    latencies_.EndTurn(
+        MonotonicTime(std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(uv_hrtime()))));
+  }
   if (clients_.woken.empty() && !tick_due_) {
     uv_idle_stop(&idle_);
   } else {
@@ -388,10 +398,12 @@ void Daemon::AnswerTooLate() {
     limited_log_.Log(clock(), "too late", LogLevel::kWarning,
                      "this process stood still, and requests that had waited for too long were "
                      "not done: was it paused, or does its machine swap?");
-    late.done({.id = late.id,
-               .error = Error{Code::kUnavailable,
-                              "not done: this node stood still for longer than the request could "
-                              "wait; try again"}});
+    latencies_.Ended(late.ticket.operation, Ending::kUnavailable, late.ticket.since);
+    late.ticket.done(
+        {.id = late.id,
+         .error = Error{Code::kUnavailable,
+                        "not done: this node stood still for longer than the request could "
+                        "wait; try again"}});
   }
 }
 
@@ -400,7 +412,8 @@ void Daemon::Submit(wire::ClientRequest request, Done done) {
     const Duration wait =
         request.deadline == Duration::zero() ? Duration(config_.deadline) : request.deadline;
     if (wait <= waited) {
-      too_late_.push_back({request.id, std::move(done)});
+      too_late_.push_back(
+          {request.id, {std::move(done), OperationOf(request), now().monotonic - waited}});
       return;
     }
     request.deadline = wait - waited;
@@ -411,17 +424,18 @@ void Daemon::Submit(wire::ClientRequest request, Done done) {
   }
   const uint32_t ticket = free_tickets_.back();
   free_tickets_.pop_back();
-  tickets_[ticket] = std::move(done);
+  tickets_[ticket] = {std::move(done), OperationOf(request), now().monotonic};
   ++tickets_out_;
   node_->Submit(now(), ticket, std::move(request));
 }
 
 void Daemon::Answer(node::ClientAnswer answer) {
   const auto ticket = static_cast<uint32_t>(answer.ticket);
-  Done done = std::move(tickets_[ticket]);
+  Ticket asked = std::move(tickets_[ticket]);
   free_tickets_.push_back(ticket);
   --tickets_out_;
-  done(std::move(answer.reply));
+  latencies_.Ended(asked.operation, EndingOf(answer.reply.error), asked.since);
+  asked.done(std::move(answer.reply));
 }
 
 void Daemon::Tick() {

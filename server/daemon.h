@@ -31,7 +31,10 @@
 #include "server/http_door.h"
 #include "server/input_age.h"
 #include "server/inspector.h"
+#include "server/latencies.h"
 #include "server/log_sink.h"
+#include "server/loop_meter.h"
+#include "server/metrics.h"
 #include "server/native_door.h"
 #include "server/peer_transport.h"
 #include "server/resp_clients.h"
@@ -75,7 +78,9 @@ class Daemon final : private Front, private PeerHandler {
   void ListKeys(wire::KeyListRequest request, Listed listed) override;
   void Admin(wire::AdminRequest request, Answered answered) override;
   wire::NodeStatus Status() override;
+  std::string Metrics() override;
   void ShowMembers(wire::NodeStatus* status) const;
+  void AddHints(MetricsPage* page, uint64_t (*figure)(const storage::HintUsage&)) const;
   const ring::Layout& layout() override { return node_->layout(); }
   Now now() override { return clock_.Read(); }
   // PeerHandler
@@ -155,16 +160,24 @@ class Daemon final : private Front, private PeerHandler {
   bool no_room_ = false;
 
   // Requests at the node, by ticket.
-  std::vector<Done> tickets_;
+  struct Ticket {
+    Done done;
+    Operation operation{};
+    MonotonicTime since;
+  };
+  std::vector<Ticket> tickets_;
   std::vector<uint32_t> free_tickets_;
   size_t tickets_out_ = 0;
   // Requests that came too late to be done; answered in this turn.
   struct TooLate {
     RequestId id;
-    Done done;
+    Ticket ticket;
   };
   std::vector<TooLate> too_late_;
   uint64_t too_late_count_ = 0;
+
+  Latencies latencies_;
+  LoopMeter loop_meter_;
 
   Stage stage_ = Stage::kServing;
   MonotonicTime stage_since_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "base/time.h"
 #include "ring/layout.h"
@@ -30,6 +31,8 @@ class Front {
   using Answered = std::move_only_function<void(wire::AdminReply)>;
   virtual void Admin(wire::AdminRequest request, Answered answered) = 0;
   virtual wire::NodeStatus Status() = 0;
+  // As Prometheus reads it (server/metrics.h).
+  virtual std::string Metrics() = 0;
   virtual const ring::Layout& layout() = 0;
   virtual Now now() = 0;
 };

@@ -37,25 +37,11 @@ HttpReply TellOf(Front* front, const HttpRequest& request) {
   if (path == "/livez") return TextReply(200, "live");
   const wire::NodeStatus status = front->Status();
   if (path == "/metrics") {
-    return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = MetricsText(status)};
+    return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = front->Metrics()};
   }
   if (path == "/admin/v1/status") return {.type = "application/json", .body = StatusJson(status)};
   return status.ready ? TextReply(200, "ready")
                       : TextReply(503, fmt::format("not ready: {}", status.reason));
-}
-
-// A label's value, escaped as Prometheus wants it.
-std::string Label(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '\\' || c == '"') escaped += '\\';
-    if (c == '\n') {
-      escaped += "\\n";
-    } else {
-      escaped += c;
-    }
-  }
-  return escaped;
 }
 
 }  // namespace
@@ -148,59 +134,6 @@ std::string HttpDoor::FullReply() {
   return FormatHttp(
       TextReply(503, "too many clients: close some, raise connections_max, or ask another node"),
       false, false);
-}
-
-std::string MetricsText(const wire::NodeStatus& status) {
-  std::string text;
-  const auto describe = [&](std::string_view name, std::string_view type, std::string_view help) {
-    text += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
-  };
-  const auto gauge = [&](std::string_view name, std::string_view help, uint64_t value) {
-    describe(name, "gauge", help);
-    text += fmt::format("{} {}\n", name, value);
-  };
-  describe("eddy_node_info", "gauge", "Always 1: which node this is.");
-  text += fmt::format("eddy_node_info{{cluster=\"{}\",node=\"{}\",software=\"{}\"}} 1\n",
-                      Label(status.cluster), Label(status.name), Label(status.software));
-  gauge("eddy_ready", "Whether this node serves requests.", status.ready ? 1 : 0);
-  gauge("eddy_uptime_seconds", "Time since the start of the process.", status.uptime_seconds);
-  gauge("eddy_layout_version", "Version of the ring's layout by which reads go.",
-        status.layout_version);
-  gauge("eddy_layout_newest", "Version of the newest layout; a greater one while data moves.",
-        status.layout_newest);
-  gauge("eddy_partitions", "Partitions of the ring.", status.partitions);
-  gauge("eddy_partitions_owned", "Partitions of which this node is the owner.",
-        status.partitions_owned);
-  gauge("eddy_keys_estimate", "Records held here, replicas and tombstones included.",
-        status.keys_estimate);
-  gauge("eddy_data_bytes", "Bytes of records held here.", status.data_bytes);
-  gauge("eddy_operations_in_flight", "Operations that this node works on.",
-        status.operations_in_flight);
-  if (status.equal_seconds_ago) {
-    gauge("eddy_equal_seconds_ago",
-          "Time since the least lately compared of what this node shares with other owners was "
-          "found equal on both; absent while something never was since the start.",
-          *status.equal_seconds_ago);
-  }
-  describe("eddy_peer_reachable", "gauge", "Whether messages to the member have a way.");
-  for (const wire::MemberStatus& member : status.members) {
-    if (member.id == status.node) continue;
-    text += fmt::format("eddy_peer_reachable{{peer=\"{}\",zone=\"{}\"}} {}\n", Label(member.name),
-                        Label(member.zone), member.reachable ? 1 : 0);
-  }
-  for (const wire::Counter& counter : status.counters) {
-    // Not a total, but how it is now.
-    if (constexpr std::string_view kNow = "now_"; counter.name.starts_with(kNow)) {
-      const std::string what = counter.name.substr(kNow.size());
-      gauge(fmt::format("eddy_{}", what), fmt::format("How much of {} there is now.", what),
-            counter.value);
-      continue;
-    }
-    const std::string name = fmt::format("eddy_{}_total", counter.name);
-    describe(name, "counter", fmt::format("Total of {} since the start.", counter.name));
-    text += fmt::format("{} {}\n", name, counter.value);
-  }
-  return text;
 }
 
 std::string StatusJson(const wire::NodeStatus& status) {

@@ -2,7 +2,7 @@
 //
 //   GET /livez            200 while the process serves
 //   GET /readyz           200 when requests are served, else 503 and the reason
-//   GET /metrics          counters and gauges in Prometheus' text format
+//   GET /metrics          what there is to measure, in Prometheus' text format
 //   GET /admin/v1/status  the node and what it sees of the others, as JSON
 //   GET PUT DELETE /kv/BUCKET/KEY  one key (server/http_kv.h)
 //
@@ -49,7 +49,6 @@ class HttpDoor {
   uint64_t next_session_ = 1;
 };
 
-std::string MetricsText(const wire::NodeStatus& status);
 std::string StatusJson(const wire::NodeStatus& status);
 
 }  // namespace eddy::server

@@ -212,6 +212,14 @@ const ring::Doors* PeerTransport::DoorsOf(NodeId node) const {
   return link == nullptr ? nullptr : &link->doors;
 }
 
+size_t PeerTransport::unsent_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, link] : links_) {
+    if (link.connection != nullptr) bytes += link.connection->unsent_bytes();
+  }
+  return bytes;
+}
+
 void PeerTransport::Send(NodeId to, const wire::PeerMessage& message) {
   const auto found = links_.find(to);
   Link* link = found == links_.end() ? nullptr : &found->second;

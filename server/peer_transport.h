@@ -111,6 +111,8 @@ class PeerTransport {
   const Counters& counters() const { return counters_; }
   uint64_t bytes_read() const { return shared_.bytes_read; }
   uint64_t bytes_written() const { return shared_.bytes_written; }
+  // That others have not taken yet.
+  size_t unsent_bytes() const;
 
  private:
   friend class PeerSession;

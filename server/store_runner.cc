@@ -42,13 +42,14 @@ StoreRunner::StoreRunner(uv_loop_t* loop, storage::Engine* engine, const storage
           static_cast<StoreRunner*>(handle->data)->on_arrived_();
         }) == 0);
   async_->data = this;
-  syncer_ = std::make_unique<SyncThread>(engine, [this](uint64_t commit, Status status) {
-    Post([&](Arrived* mailbox) {
-      mailbox->synced_commit = commit;
-      if (mailbox->sync_status) mailbox->sync_status = std::move(status);
-      ++mailbox->syncs;
-    });
-  });
+  syncer_ =
+      std::make_unique<SyncThread>(engine, [this](uint64_t commit, Status status, Duration took) {
+        Post([&](Arrived* mailbox) {
+          mailbox->synced_commit = commit;
+          if (mailbox->sync_status) mailbox->sync_status = std::move(status);
+          mailbox->syncs.push_back(took);
+        });
+      });
   readers_ = std::make_unique<ReaderPool>(options_.reader_threads);
 }
 
@@ -174,8 +175,11 @@ void StoreRunner::TakeArrived(std::vector<StoreResult>* results) {
     const std::lock_guard lock(mutex_);
     std::swap(arrived, arrived_);
   }
-  if (arrived.syncs > 0) {
-    counters_.syncs += arrived.syncs;
+  if (!arrived.syncs.empty()) {
+    counters_.syncs += arrived.syncs.size();
+    for (const Duration took : arrived.syncs) {
+      sync_us_.Add(static_cast<uint64_t>(took / std::chrono::microseconds(1)));
+    }
     if (!arrived.sync_status && !failure_) {
       failure_ = Error{arrived.sync_status.error().code,
                        fmt::format("the disk failed to sync ({}), so this node takes no more "

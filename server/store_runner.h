@@ -22,7 +22,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/histogram.h"
 #include "base/status.h"
+#include "base/time.h"
 #include "server/reader_pool.h"
 #include "server/sync_thread.h"
 #include "storage/engine.h"
@@ -78,6 +80,12 @@ class StoreRunner {
   const std::optional<Error>& failure() const { return failure_; }
   const Counters& counters() const { return counters_; }
   const storage::HintLedger& hints() const { return store_.hints(); }
+  const storage::RecordCache& cache() const { return store_.cache(); }
+  // Verbs that wait for a reader, and for a sync.
+  size_t reads_waiting() const { return waiting_count_; }
+  size_t writes_waiting() const { return store_.waiting(); }
+  // How long syncs took, in microseconds.
+  const Histogram& sync_us() const { return sync_us_; }
 
   // From now on what needs room is refused with this error; nullopt: nothing is. Reads, deletes and
   // what keeps the node going are done all the same.
@@ -92,7 +100,7 @@ class StoreRunner {
     std::vector<storage::StoreResult> scans;
     uint64_t synced_commit = 0;
     Status sync_status;
-    uint64_t syncs = 0;
+    std::vector<Duration> syncs;  // how long each took
   };
 
   // False: it waits now.
@@ -116,6 +124,7 @@ class StoreRunner {
   std::optional<Error> failure_;
   std::optional<Error> no_room_;
   Counters counters_;
+  Histogram sync_us_;
 
   // Heap-allocated, since libuv uses it until its close callback, which frees it.
   uv_async_t* async_;

@@ -1,6 +1,7 @@
 #include "server/sync_thread.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace eddy::server {
@@ -36,9 +37,11 @@ void SyncThread::Run() {
       if (stopping_) return;
       commit = requested_;
     }
+    const auto began = std::chrono::steady_clock::now();
     Status status = engine_->Sync();
+    const auto took = std::chrono::steady_clock::now() - began;
     synced = commit;
-    done_(commit, std::move(status));
+    done_(commit, std::move(status), std::chrono::duration_cast<Duration>(took));
   }
 }
 

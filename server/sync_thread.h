@@ -10,14 +10,15 @@
 #include <thread>
 
 #include "base/status.h"
+#include "base/time.h"
 #include "storage/engine.h"
 
 namespace eddy::server {
 
 class SyncThread {
  public:
-  // Called on the sync thread, once a sync: it began after commit `commit`.
-  using Done = std::function<void(uint64_t commit, Status status)>;
+  // Called on the sync thread, once a sync: it began after commit `commit`, and took so long.
+  using Done = std::function<void(uint64_t commit, Status status, Duration took)>;
 
   SyncThread(storage::Engine* engine, Done done);
   // Ends after the sync under way; what was requested beyond it is not done.

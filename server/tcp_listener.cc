@@ -129,6 +129,12 @@ void TcpListener::StopAccepting() {
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
 }
 
+size_t TcpListener::unsent_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [connection, owned] : connections_) bytes += connection->unsent_bytes();
+  return bytes;
+}
+
 void TcpListener::StopConsuming() {
   StopAccepting();
   for (const auto& [connection, owned] : connections_) connection->StopConsuming();

@@ -60,7 +60,10 @@ class TcpListener {
   void Close();
   bool empty() const { return connections_.empty() && socket_ == nullptr; }
 
+  const std::string& door() const { return options_.door; }
   size_t connections() const { return connections_.size(); }
+  // That clients have not taken yet.
+  size_t unsent_bytes() const;
   uint64_t accepted() const { return accepted_; }
   // Over the limit; and accepted by the kernel but not by us, such as for want of descriptors.
   uint64_t refused() const { return refused_; }

@@ -52,6 +52,19 @@ struct EngineHealth {
   std::optional<Error> damaged;
 };
 
+// What an engine takes now of memory and disk, and what it has still to do, in bytes where nothing
+// else is said.
+struct EngineUsage {
+  uint64_t cache_bytes = 0;  // of blocks, and of memtables where those are charged to it
+  uint64_t cache_bytes_max = 0;
+  uint64_t memtable_bytes = 0;  // not yet flushed, and being flushed
+  uint64_t index_bytes = 0;     // indexes and filters that are not in the cache
+  uint64_t files_bytes = 0;
+  uint64_t compaction_bytes = 0;  // that have to be rewritten before the files are in order
+  uint64_t compactions = 0;       // under way
+  uint64_t flushes = 0;           // under way
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -78,6 +91,7 @@ class Engine {
                                     const Visitor& visit) = 0;
 
   virtual EngineEstimate Estimate() = 0;
+  virtual EngineUsage Usage() { return {}; }
 
   // Cheap. Any thread.
   virtual EngineHealth Health() { return {}; }

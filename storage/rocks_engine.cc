@@ -477,6 +477,27 @@ EngineEstimate RocksEngine::Estimate() {
                                       property(rocksdb::DB::Properties::kCurSizeAllMemTables)};
 }
 
+EngineUsage RocksEngine::Usage() {
+  using Properties = rocksdb::DB::Properties;
+  // Of the database as a whole, or of what all spaces share.
+  const auto one = [&](const std::string& name) {
+    uint64_t value = 0;
+    return db_->GetIntProperty(HandleOf(Space::kData), name, &value) ? value : 0;
+  };
+  const auto sum = [&](const std::string& name) {
+    uint64_t value = 0;
+    return db_->GetAggregatedIntProperty(name, &value) ? value : 0;
+  };
+  return {.cache_bytes = one(Properties::kBlockCacheUsage),
+          .cache_bytes_max = one(Properties::kBlockCacheCapacity),
+          .memtable_bytes = sum(Properties::kSizeAllMemTables),
+          .index_bytes = sum(Properties::kEstimateTableReadersMem),
+          .files_bytes = sum(Properties::kTotalSstFilesSize),
+          .compaction_bytes = sum(Properties::kEstimatePendingCompactionBytes),
+          .compactions = one(Properties::kNumRunningCompactions),
+          .flushes = one(Properties::kNumRunningFlushes)};
+}
+
 EngineHealth RocksEngine::Health() { return watch_->Health(); }
 
 Status RocksEngine::AskForSalvage() { return storage::AskForSalvage(db_->GetName()); }

@@ -52,6 +52,7 @@ class RocksEngine final : public Engine {
   Status Scan(Space space, std::string_view from, std::string_view to,
               const Visitor& visit) override;
   EngineEstimate Estimate() override;
+  EngineUsage Usage() override;
   EngineHealth Health() override;
   Status AskForSalvage() override;
 

@@ -62,6 +62,15 @@ RC_GTEST_PROP(Histogram, QuantilesAreWithinThreePerCent, ()) {
   RC_ASSERT(answer - truth <= truth / 32);
 }
 
+RC_GTEST_PROP(Histogram, CountsBelowAPowerOfTwoAreExact, (const std::vector<uint64_t>& values)) {
+  const auto bits = *rc::gen::inRange(0U, 64U);
+  Histogram histogram;
+  for (const uint64_t value : values) histogram.Add(value >> (value % 64));
+  const auto truth = std::ranges::count_if(
+      values, [&](uint64_t value) { return value >> (value % 64) < uint64_t{1} << bits; });
+  RC_ASSERT(histogram.CountBelowPowerOfTwo(bits) == static_cast<uint64_t>(truth));
+}
+
 RC_GTEST_PROP(Histogram, JoiningIsAddingAll,
               (const std::vector<uint32_t>& a, const std::vector<uint32_t>& b)) {
   Histogram one, other, all;

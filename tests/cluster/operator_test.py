@@ -154,13 +154,85 @@ class OperatorTest(unittest.TestCase):
 
     def test_the_dashboard_shows_what_nodes_tell(self):
         with open(os.path.join(os.environ["EDDY_ROOT"], "docker/grafana.json"), encoding="utf-8") as file:
+    def http(self, node, call, body=None):
+        request = urllib.request.Request("http://%s:%d/admin/v1/%s" % (node.address, harness.HTTP, call), data=body,
+                                         headers={"Content-Type": "application/json"} if body is not None else {})
+        with urllib.request.urlopen(request, timeout=harness.END_SECONDS) as reply:
+            return json.load(reply)
+
+    def test_long_work_is_listed_waited_for_and_cancelled(self):
+        self.ask("tasks", "wait")
+        self.assertEqual(self.ask_json("tasks"), {"tasks": [], "silent": []})
+        self.assertIn("no node does anything that takes long", self.ask("tasks", "list"))
+        # Of two owners the one with the smaller id begins, so with this one away nobody else can end a repair.
+        *others, away = sorted(self.cluster.nodes, key=lambda node: self.http(node, "status")["node"])
+        asked = others[0]
+        away.signal(signal.SIGSTOP)
+        try:
+            begun = self.http(asked, "repair.start", b"{}")["begun"]
+            (repair,) = [each for each in self.http(asked, "tasks.show")["tasks"] if each["kind"] == "repair"]
+            self.assertEqual((repair["total"], repair["can_be_cancelled"]), (begun, True))
+            tasks = json.loads(self.ask("tasks", "--json", "--timeout", "1s", code=UNHEALTHY, node=asked))
+            self.assertEqual([each["name"] for each in tasks["silent"]], [away.name])
+            self.assertIn(asked.name + "/repair", [each["task"] for each in tasks["tasks"]])
+            with subprocess.Popen([EDDYCTL, "tasks", "wait", asked.name + "/repair", "--node", asked.address,
+                                   "--timeout", "1s"], stdout=subprocess.PIPE) as waiting:
+                said = self.ask("tasks", "cancel", asked.name + "/repair", node=asked)
+                self.assertIn("cancelled at %s: " % asked.name, said)
+                self.assertEqual(waiting.wait(harness.END_SECONDS), OK)
+            self.assertIn("there was no", self.ask("tasks", "cancel", asked.name + "/repair", node=asked))
+            with subprocess.Popen([EDDYCTL, "tasks", "wait", "--node", asked.address, "--timeout", "1s"],
+                                  stderr=subprocess.PIPE, text=True) as waiting:
+                # It waits for the one that says nothing, until it is told to end.
+                while waiting.poll() is None:
+                    waiting.send_signal(signal.SIGINT)
+                    try:
+                        waiting.wait(0.1)
+                    except subprocess.TimeoutExpired:
+                        pass
+                self.assertIn(waiting.returncode, (130, -signal.SIGINT))
+        finally:
+            away.signal(signal.SIGCONT)
+        self.ask("tasks", "wait")
+        self.assertEqual(self.ask_json("tasks")["tasks"], [])
+        self.assertIn("not taken back half way", self.refusal("tasks", "cancel", "transfer", code=harness.REFUSED))
+        self.assertIn("did you mean repair", self.refusal("tasks", "cancel", "repiar"))
+        self.assertIn("there are n1, n2, n3", self.refusal("tasks", "wait", "n9/repair"))
+
+    def test_what_eddyctl_asks_can_be_asked_over_http(self):
+        for call in ("cluster.show", "cluster.ring?partition=3", "repair.status", "hints.show", "process.show",
+                     "config.show", "keys.page", "siblings.page?least=2", "tasks.show"):
+            self.assertIsInstance(self.http(self.n1, call), dict, call)
+        self.assertEqual(len(self.http(self.n1, "cluster.ring?partition=3")["layouts"][0]["lists"]), 1)
+        self.assertEqual(self.n1.put("http-key", "v", "--bucket", "ops"), OK)
+        held = [self.http(node, "key.show?bucket=ops&key=http-key") for node in self.cluster.nodes]
+        self.assertTrue(any(each["record"] for each in held), held)
+        keys = self.http(self.n1, "keys.page?bucket=ops")["keys"]
+        self.assertIn(base64.b64encode(b"http-key").decode(), [key["key_base64"] for key in keys])
+        change = b'{"changes": [{"kind": "weight", "node": "n1", "weight": 200}]}'
+        self.assertEqual(len(self.http(self.n1, "cluster.plan", change)["members"]), 3)
+        self.assertEqual(self.http(self.n1, "log.level", b"{}")["level"], "info")
+        listed = self.http(self.n1, "")["calls"]
+        for each in listed:
+            if each["call"] not in ("status", "keys.page"):
+                with self.subTest(each["call"]):
+                    request = urllib.request.Request(
+                        "http://%s:%d/admin/v1/%s" % (self.n1.address, harness.HTTP, each["call"]),
+                        data=b'{"no such argument": 1}', headers={"Content-Type": "application/json"})
+                    with self.assertRaises(urllib.error.HTTPError) as refused:
+                        urllib.request.urlopen(request, timeout=harness.END_SECONDS)
+                    self.assertIn(refused.exception.code, (400, 501))
+                    self.assertIn("text", json.load(refused.exception)["error"])
+
             dashboard = json.load(file)
         with urllib.request.urlopen("http://%s:%d/metrics" % (self.n1.address, harness.HTTP)) as reply:
-            told = set(re.findall(r"^(eddy_\w+)", reply.read().decode(), re.M)) | {"eddy_equal_seconds_ago"}
+            told = set(re.findall(r"^(\w+)", reply.read().decode(), re.M))
+        # Of what there is not always a sample of.
+        told |= {"eddy_equal_seconds_ago", "eddy_hint_bytes"}
         shown = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
         self.assertGreater(len(shown), 20)
         for expression in shown:
-            names = re.findall(r"eddy_\w+", expression)
+            names = re.findall(r"(?:eddy|process)_\w+", expression)
             self.assertEqual([name for name in names if name not in told], [], expression)
             self.assertTrue(names or "up{" in expression, expression)
         ids = [panel["id"] for panel in dashboard["panels"]]

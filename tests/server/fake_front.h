@@ -31,6 +31,7 @@ class FakeFront final : public Front {
             .ready = ready,
             .reason = ready ? "" : "waiting for the test"};
   }
+  std::string Metrics() override { return "eddy_fake 1\n"; }
   const ring::Layout& layout() override { return layout_; }
   Now now() override { return {}; }
 

@@ -2,8 +2,6 @@
 #include "server/http_door.h"
 
 #include <memory>
-#include <set>
-#include <sstream>
 #include <string>
 #include <utility>
 
@@ -149,40 +147,6 @@ TEST(HttpDoor, EndsHeadersAndBodiesWithoutEnd) {
     EXPECT_LE(fed, kHttpHeadBytesMax + 5000);
     EXPECT_THAT(client.sent, AnyOf(StartsWith("HTTP/1.1 431 "), StartsWith("HTTP/1.1 413 ")));
   }
-}
-
-TEST(HttpDoor, MetricsAreEachDescribedOnceBeforeTheyAreGiven) {
-  std::istringstream lines(MetricsText(ExampleStatus()));
-  std::set<std::string> described;
-  std::set<std::string> typed;
-  int samples = 0;
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string first, what, name;
-    words >> first;
-    if (first == "#") {
-      words >> what >> name;
-      EXPECT_TRUE((what == "HELP" ? described : typed).insert(name).second) << line;
-      continue;
-    }
-    ++samples;
-    name = first.substr(0, first.find('{'));
-    EXPECT_TRUE(described.contains(name) && typed.contains(name)) << line;
-    EXPECT_THAT(name, StartsWith("eddy_"));
-  }
-  EXPECT_GE(samples, 10);
-}
-
-TEST(HttpDoor, MetricsEscapeLabelsAndCarryValues) {
-  wire::NodeStatus status = ExampleStatus();
-  status.layout_version = 3;
-  status.layout_newest = 4;
-  const std::string text = MetricsText(status);
-  EXPECT_THAT(text, HasSubstr("eddy_layout_version 3\n"));
-  EXPECT_THAT(text, HasSubstr("eddy_layout_newest 4\n"));
-  EXPECT_THAT(text, HasSubstr("eddy_node_info{cluster=\"te\\\"st\",node=\"n1\""));
-  EXPECT_THAT(text, HasSubstr("eddy_peer_reachable{peer=\"n2\",zone=\"z2\"} 1\n"));
-  EXPECT_THAT(text, HasSubstr("eddy_gets_total 7\n"));
 }
 
 TEST(HttpDoor, StatusIsJsonWhateverTheNames) {

@@ -35,6 +35,7 @@ class FakeFront final : public Front {
   void ListKeys(wire::KeyListRequest, Listed) override { CHECK(false); }
   void Admin(wire::AdminRequest, Answered) override { CHECK(false); }
   wire::NodeStatus Status() override;
+  std::string Metrics() override { return {}; }
   const ring::Layout& layout() override { return layout_; }
   Now now() override { return now_; }
 

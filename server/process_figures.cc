@@ -1,0 +1,51 @@
+#include "server/process_figures.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace eddy::server {
+
+std::optional<DiskFigures> DiskOf(const std::string& directory) {
+  struct statvfs disk{};
+  if (statvfs(directory.c_str(), &disk) != 0) return std::nullopt;
+  return DiskFigures{.bytes = uint64_t{disk.f_blocks} * disk.f_frsize,
+                     .bytes_free = uint64_t{disk.f_bavail} * disk.f_frsize};
+}
+
+std::optional<uint64_t> ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t pages = 0;
+  uint64_t resident = 0;
+  if (!(file >> pages >> resident)) return std::nullopt;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::optional<uint64_t> OpenFiles() {
+  DIR* const directory = opendir("/proc/self/fd");
+  if (directory == nullptr) return std::nullopt;
+  uint64_t count = 0;
+  while (const dirent* entry = readdir(directory)) count += entry->d_name[0] != '.';
+  closedir(directory);
+  return count - 1;  // the directory's own
+}
+
+std::optional<uint64_t> OpenFilesMax() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::nullopt;
+  return uint64_t{limit.rlim_cur};
+}
+
+uint64_t ProcessorMicroseconds() {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  const auto microseconds = [](const timeval& time) {
+    return static_cast<uint64_t>(time.tv_sec) * 1'000'000 + static_cast<uint64_t>(time.tv_usec);
+  };
+  return microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+}
+
+}  // namespace eddy::server
