@@ -81,6 +81,7 @@ constexpr std::array<Call, 7> kCalls = {{
 }};
 
 constexpr std::string_view kFaultCalls = "fault.";
+constexpr std::array<std::string_view, 2> kFaultCallNames = {"fault.set", "fault.show"};
 constexpr std::string_view kHintsCall = "hints.show";
 
 Answer RunFaultCall(node::Node* node, FaultTable* faults, std::string_view call,
@@ -105,13 +106,8 @@ Answer Run(const AdminSubject& subject, const wire::AdminRequest& request) {
   if (request.call == kHintsCall) return ShowHints(*subject.node, *subject.hints, *arguments);
   const auto call = std::ranges::find(kCalls, std::string_view(request.call), &Call::name);
   if (call != kCalls.end()) return call->run(subject.node, subject.now, *arguments);
-  std::vector<std::string_view> known(kLooks.begin(), kLooks.end());
-  known.insert(known.end(), kProcessCalls.begin(), kProcessCalls.end());
-  known.push_back(kHintsCall);
-  for (const Call& each : kCalls) known.push_back(each.name);
-  std::ranges::sort(known);
   return Fail(Code::kUnsupported, "this node does not know that call; it knows " +
-                                      fmt::format("{}", fmt::join(known, ", ")));
+                                      fmt::format("{}", fmt::join(AdminCalls(), ", ")));
 }
 
 }  // namespace
@@ -163,6 +159,16 @@ wire::AdminReply AdminReplyOf(const wire::AdminRequest& request, const AdminAnsw
     reply.result.clear();
   }
   return reply;
+}
+
+std::vector<std::string_view> AdminCalls() {
+  std::vector<std::string_view> calls(kLooks.begin(), kLooks.end());
+  calls.insert(calls.end(), kProcessCalls.begin(), kProcessCalls.end());
+  calls.insert(calls.end(), kFaultCallNames.begin(), kFaultCallNames.end());
+  calls.push_back(kHintsCall);
+  for (const Call& each : kCalls) calls.push_back(each.name);
+  std::ranges::sort(calls);
+  return calls;
 }
 
 wire::AdminReply RunAdmin(const AdminSubject& subject, const wire::AdminRequest& request) {

@@ -3,6 +3,9 @@
 // rows are in server/admin_looks.h.
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "base/time.h"
 #include "node/node.h"
 #include "server/fault_table.h"
@@ -18,6 +21,10 @@ struct AdminSubject {
   const storage::HintLedger* hints;
   FaultTable* faults = nullptr;
 };
+
+// The names of all calls there are, in order: those of server/admin_looks.h and
+// server/admin_process.h, too.
+std::vector<std::string_view> AdminCalls();
 
 // kUnsupported for a call that is not known, kInvalidArgument for arguments that it does not take;
 // both name what would be right.

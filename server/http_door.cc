@@ -7,12 +7,15 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "server/http_admin.h"
 #include "server/http_kv.h"
+#include "wire/admin.h"
 
 namespace eddy::server {
 
 namespace {
 
+constexpr std::string_view kStatusPath = "/admin/v1/status";
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 
 // `text` is a line without its end.
@@ -24,10 +27,11 @@ HttpReply TextReply(int status, std::string_view text) {
 HttpReply TellOf(Front* front, const HttpRequest& request) {
   const std::string_view path = request.path();
   const bool known =
-      path == "/livez" || path == "/readyz" || path == "/metrics" || path == "/admin/v1/status";
+      path == "/livez" || path == "/readyz" || path == "/metrics" || path == kStatusPath;
   if (!known) {
     return TextReply(404,
-                     "there are /livez, /readyz, /metrics, /admin/v1/status and /kv/BUCKET/KEY");
+                     "there are /livez, /readyz, /metrics, /admin/v1/CALL (/admin/v1/ lists the "
+                     "calls) and /kv/BUCKET/KEY");
   }
   if (request.method != HTTP_GET && request.method != HTTP_HEAD) {
     HttpReply reply = TextReply(405, "only GET and HEAD");
@@ -35,11 +39,11 @@ HttpReply TellOf(Front* front, const HttpRequest& request) {
     return reply;
   }
   if (path == "/livez") return TextReply(200, "live");
-  const wire::NodeStatus status = front->Status();
   if (path == "/metrics") {
     return {.type = "text/plain; version=0.0.4; charset=utf-8", .body = front->Metrics()};
   }
-  if (path == "/admin/v1/status") return {.type = "application/json", .body = StatusJson(status)};
+  const wire::NodeStatus status = front->Status();
+  if (path == kStatusPath) return {.type = "application/json", .body = StatusJson(status)};
   return status.ready ? TextReply(200, "ready")
                       : TextReply(503, fmt::format("not ready: {}", status.reason));
 }
@@ -52,7 +56,7 @@ class HttpSession final : public Session {
       : door_(door),
         outlet_(outlet),
         number_(door->next_session_++),
-        reader_(door->options_.value_bytes_max) {
+        reader_(door->options_.value_bytes_max, wire::kAdminArgumentsBytesMax) {
     door_->sessions_.emplace(number_, this);
   }
   ~HttpSession() override { door_->sessions_.erase(number_); }
@@ -77,7 +81,7 @@ class HttpSession final : public Session {
   bool awaiting() const override { return asked_.has_value(); }
 
  private:
-  // Of the request that the node works on.
+  // The request that the node works on.
   struct Asked {
     bool is_write = false;
     bool all = false;
@@ -87,6 +91,9 @@ class HttpSession final : public Session {
 
   void OnRequest(HttpRequest request) {
     const Asked asked{.keep_alive = request.keep_alive, .head = request.method == HTTP_HEAD};
+    if (IsAdminPath(request.path()) && request.path() != kStatusPath) {
+      return AskAdmin(ReadAdminCall(request), asked);
+    }
     if (!IsKvPath(request.path())) return Reply(TellOf(door_->front_, request), asked);
     auto call = ReadKvCall(std::move(request), door_->front_->now().wall);
     if (!call) return Reply(call.error(), asked);
@@ -107,6 +114,32 @@ class HttpSession final : public Session {
     outlet_->Wake();
   }
 
+  // What gives a reply, made of an answer that may come when the client has left.
+  template <class Answer>
+  auto Later(HttpReply (*read)(const Answer&)) {
+    return [door = door_, number = number_, read](const Answer& answer) {
+      const auto found = door->sessions_.find(number);
+      if (found == door->sessions_.end()) return;
+      HttpSession* session = found->second;
+      session->Reply(read(answer), *std::exchange(session->asked_, std::nullopt));
+      // From inside the asking, the session goes on by itself.
+      if (!session->asking_) session->outlet_->Wake();
+    };
+  }
+
+  void AskAdmin(HttpAdminCall call, const Asked& asked) {
+    if (const auto* known = std::get_if<HttpReply>(&call)) return Reply(*known, asked);
+    asked_ = asked;
+    asking_ = true;
+    if (auto* list = std::get_if<wire::KeyListRequest>(&call)) {
+      door_->front_->ListKeys(std::move(*list), Later<wire::KeyListReply>(&KeyListHttpReply));
+    } else {
+      door_->front_->Admin(std::get<wire::AdminRequest>(std::move(call)),
+                           Later<wire::AdminReply>(&AdminHttpReply));
+    }
+    asking_ = false;
+  }
+
   void Reply(const HttpReply& reply, const Asked& asked) {
     if (!asked.keep_alive) return End(reply, asked.head);
     outlet_->out()->append(FormatHttp(reply, true, asked.head));
@@ -123,6 +156,7 @@ class HttpSession final : public Session {
   const uint64_t number_;
   HttpReader reader_;
   std::optional<Asked> asked_;
+  bool asking_ = false;
   bool ended_ = false;
 };
 

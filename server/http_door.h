@@ -4,6 +4,7 @@
 //   GET /readyz           200 when requests are served, else 503 and the reason
 //   GET /metrics          what there is to measure, in Prometheus' text format
 //   GET /admin/v1/status  the node and what it sees of the others, as JSON
+//   /admin/v1/CALL        what eddyctl asks and orders, as JSON (server/http_admin.h)
 //   GET PUT DELETE /kv/BUCKET/KEY  one key (server/http_kv.h)
 //
 // Also answers HEAD. A connection's requests are answered one after the other. Loop thread only.

@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "base/nearest.h"
 #include "base/text.h"
+#include "server/http_json.h"
 #include "wire/context_token.h"
 
 namespace eddy::server {
@@ -24,47 +25,8 @@ using Json = nlohmann::ordered_json;
 using Refusal = std::unexpected<HttpReply>;
 
 constexpr std::string_view kPrefix = "/kv/";
-constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kForm =
     "the path is /kv/BUCKET/KEY, percent-encoded; in a key '/' may stand for itself";
-
-int StatusOf(Code code) {
-  switch (code) {
-    case Code::kInvalidArgument:
-      return 400;
-    case Code::kTooLarge:
-      return 413;
-    case Code::kUnsupported:
-      return 501;
-    case Code::kTimeout:
-    case Code::kUnknownOutcome:
-      return 504;
-    case Code::kCorruption:
-    case Code::kIo:
-    case Code::kConflict:
-      return 500;
-    case Code::kUnavailable:
-    case Code::kBusy:
-    case Code::kWrongCluster:
-      return 503;
-  }
-  return 500;
-}
-
-Json ErrorObject(std::string_view code, std::string_view text) {
-  return {{"error", {{"code", code}, {"text", text}}}};
-}
-
-HttpReply JsonReply(int status, const Json& json) {
-  return {.status = status,
-          .type = kJson,
-          .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
-          .headers = {{"Cache-Control", "no-store"}}};
-}
-
-HttpReply Refuse(int status, std::string_view text, Code code = Code::kInvalidArgument) {
-  return JsonReply(status, ErrorObject(CodeName(code), text));
-}
 
 // What a request may ask for behind the '?'; which of it, its method decides.
 struct Parameters {
@@ -167,16 +129,18 @@ std::optional<HttpReply> RefuseHeaders(const HttpRequest& request) {
   for (const char* name : {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
                            "if-range", "range", "content-range"}) {
     if (request.Header(name) == nullptr) continue;
-    return Refuse(501,
-                  fmt::format("{} is not supported: write with the {} of what you have read, and "
-                              "who wrote meanwhile is kept beside it",
-                              name, kContextHeader),
-                  Code::kUnsupported);
+    return RefuseInJson(
+        501,
+        fmt::format("{} is not supported: write with the {} of what you have read, and "
+                    "who wrote meanwhile is kept beside it",
+                    name, kContextHeader),
+        Code::kUnsupported);
   }
   const std::string* coding = request.Header("content-encoding");
   if (request.method == HTTP_PUT && coding != nullptr && *coding != "identity") {
-    return Refuse(415, "a value is stored as it comes, and no Content-Encoding is kept with it",
-                  Code::kUnsupported);
+    return RefuseInJson(415,
+                        "a value is stored as it comes, and no Content-Encoding is kept with it",
+                        Code::kUnsupported);
   }
   return std::nullopt;
 }
@@ -231,7 +195,7 @@ HttpReply ErrorReply(const wire::ClientReply& reply) {
     object["needed"] = reply.needed;
     object["answered"] = reply.answered;
   }
-  HttpReply answer = JsonReply(StatusOf(reply.error->code), object);
+  HttpReply answer = JsonReply(HttpStatusOf(reply.error->code), object);
   if (answer.status == 503) answer.headers.emplace_back("Retry-After", "1");
   return answer;
 }
@@ -275,27 +239,27 @@ bool IsKvPath(std::string_view path) { return path == "/kv" || path.starts_with(
 std::expected<KvCall, HttpReply> ReadKvCall(HttpRequest request, WallTime now) {
   const bool is_read = request.method == HTTP_GET || request.method == HTTP_HEAD;
   if (!is_read && request.method != HTTP_PUT && request.method != HTTP_DELETE) {
-    HttpReply reply = Refuse(405, "a key takes GET, HEAD, PUT and DELETE");
+    HttpReply reply = RefuseInJson(405, "a key takes GET, HEAD, PUT and DELETE");
     reply.headers.emplace_back("Allow", "GET, HEAD, PUT, DELETE");
     return Refusal(std::move(reply));
   }
   const std::string_view path = request.path();
   const std::string_view names = path.substr(std::min(path.size(), kPrefix.size()));
   const size_t slash = names.find('/');
-  if (slash == std::string_view::npos) return Refusal(Refuse(400, kForm));
+  if (slash == std::string_view::npos) return Refusal(RefuseInJson(400, kForm));
   auto bucket = DecodePercent(names.substr(0, slash));
   auto key = DecodePercent(names.substr(slash + 1));
   if (!bucket || !key) {
-    return Refusal(Refuse(400, fmt::format("a '%' without two hex digits: {}", kForm)));
+    return Refusal(RefuseInJson(400, fmt::format("a '%' without two hex digits: {}", kForm)));
   }
   if (auto refusal = RefuseHeaders(request)) return Refusal(*std::move(refusal));
   const auto parameters = ReadParameters(request.query(), request.method);
-  if (!parameters) return Refusal(Refuse(400, parameters.error().text));
+  if (!parameters) return Refusal(RefuseInJson(400, parameters.error().text));
   auto context = ReadContext(request);
-  if (!context) return Refusal(Refuse(400, context.error().text));
+  if (!context) return Refusal(RefuseInJson(400, context.error().text));
   if (is_read && !context->empty()) {
-    return Refusal(
-        Refuse(400, fmt::format("{} is for PUT and DELETE: a GET gives one", kContextHeader)));
+    return Refusal(RefuseInJson(
+        400, fmt::format("{} is for PUT and DELETE: a GET gives one", kContextHeader)));
   }
 
   KvCall call{.request = {.bucket = *std::move(bucket),
@@ -318,7 +282,7 @@ std::expected<KvCall, HttpReply> ReadKvCall(HttpRequest request, WallTime now) {
     call.request.action = std::move(put);
   }
   if (const Status ok = wire::CheckRequest(call.request); !ok) {
-    return Refusal(Refuse(StatusOf(ok.error().code), ok.error().text, ok.error().code));
+    return Refusal(RefuseInJson(HttpStatusOf(ok.error().code), ok.error().text, ok.error().code));
   }
   return call;
 }

@@ -101,7 +101,8 @@ std::optional<std::string> DecodePercent(std::string_view text) {
   return bytes;
 }
 
-HttpReader::HttpReader(size_t body_bytes_max) : body_bytes_max_(body_bytes_max) {
+HttpReader::HttpReader(size_t value_bytes_max, size_t arguments_bytes_max)
+    : value_bytes_max_(value_bytes_max), arguments_bytes_max_(arguments_bytes_max) {
   // The parser has one limit for the whole process, and would refuse before this reader can say
   // why.
   http_parser_set_max_header_size(kHttpHeadBytesMax);
@@ -183,7 +184,10 @@ int HttpReader::OnHeadersComplete() {
   in_trailer_ = true;
   request_.method = static_cast<http_method>(parser_.method);
   const bool sized = (parser_.flags & F_CONTENTLENGTH) != 0;
-  if (sized && parser_.content_length > BodyBytesMax()) return OnBody(nullptr, BodyBytesMax() + 1);
+  std::string_view what;
+  if (const size_t most = BodyBytesMax(&what); sized && parser_.content_length > most) {
+    return OnBody(nullptr, most + 1);
+  }
   if (const std::string* expected = request_.Header("expect")) {
     if (Lower(*expected) != "100-continue") {
       return Refuse(417, "of expectations there is only 100-continue");
@@ -194,18 +198,25 @@ int HttpReader::OnHeadersComplete() {
 }
 
 int HttpReader::OnBody(const char* at, size_t size) {
-  if (request_.body.size() + size > BodyBytesMax()) {
-    return Refuse(413,
-                  fmt::format("the body is over {} bytes, the limit of {}", BodyBytesMax(),
-                              request_.method == HTTP_PUT ? "a value (value_bytes_max in [limits])"
-                                                          : "a request that has no use for one"));
+  std::string_view what;
+  if (const size_t most = BodyBytesMax(&what); request_.body.size() + size > most) {
+    return Refuse(413, fmt::format("the body is over {} bytes, the limit of {}", most, what));
   }
   request_.body.append(at, size);
   return 0;
 }
 
-size_t HttpReader::BodyBytesMax() const {
-  return request_.method == HTTP_PUT ? body_bytes_max_ : kHttpIdleBodyBytesMax;
+size_t HttpReader::BodyBytesMax(std::string_view* what) const {
+  if (request_.method == HTTP_PUT) {
+    *what = "a value (value_bytes_max in [limits])";
+    return value_bytes_max_;
+  }
+  if (request_.method == HTTP_POST) {
+    *what = "the arguments of a call";
+    return arguments_bytes_max_;
+  }
+  *what = "a request that has no use for one";
+  return kHttpIdleBodyBytesMax;
 }
 
 int HttpReader::Refuse(int status, std::string text) {

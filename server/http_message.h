@@ -17,7 +17,7 @@ namespace eddy::server {
 // Of a request's line and headers together: room for the largest causal context that there is.
 inline constexpr size_t kHttpHeadBytesMax = 256 * 1024;
 inline constexpr size_t kHttpHeadersMax = 100;
-// Of the body of a request that has no use for one.
+// Of the body of a request that is neither a value nor the arguments of a call.
 inline constexpr size_t kHttpIdleBodyBytesMax = 16 * 1024;
 
 struct HttpRequest {
@@ -48,8 +48,8 @@ std::optional<std::string> DecodePercent(std::string_view text);
 
 class HttpReader {
  public:
-  // `body_bytes_max`: of a PUT.
-  explicit HttpReader(size_t body_bytes_max);
+  // `value_bytes_max`: of the body of a PUT; `arguments_bytes_max`: of a POST.
+  HttpReader(size_t value_bytes_max, size_t arguments_bytes_max);
   HttpReader(const HttpReader&) = delete;
   HttpReader& operator=(const HttpReader&) = delete;
 
@@ -77,10 +77,11 @@ class HttpReader {
   int EndHeader();
   int OnHeadersComplete();
   int OnBody(const char* at, size_t size);
-  size_t BodyBytesMax() const;
+  size_t BodyBytesMax(std::string_view* what) const;
   int Refuse(int status, std::string text);
 
-  const size_t body_bytes_max_;
+  const size_t value_bytes_max_;
+  const size_t arguments_bytes_max_;
   http_parser parser_;
   http_parser_settings settings_;
   HttpRequest request_;

@@ -9,6 +9,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "server/admin_looks.h"
+#include "server/admin_process.h"
 #include "tests/server/members.h"
 
 namespace eddy::server {
@@ -89,6 +91,14 @@ TEST_F(AdminTest, ShowsTheHintsByOwner) {
   EXPECT_EQ(shown["owners"][0]["keys"], 1);
   EXPECT_EQ(shown["owners"][0]["bytes"], 120);
   EXPECT_THAT(Refusal("hints.show", R"({"x": 1})").text, HasSubstr("'x'"));
+}
+
+TEST_F(AdminTest, EveryNameThatIsToldIsACall) {
+  for (const std::string_view name : AdminCalls()) {
+    if (IsLook(name) || IsProcessCall(name) || name.starts_with("fault.")) continue;
+    const auto reply = RunAdmin({node_.get(), {}, &hints_}, {{1, 2}, std::string(name), "{}"});
+    EXPECT_TRUE(!reply.error || reply.error->code != Code::kUnsupported) << name;
+  }
 }
 
 TEST_F(AdminTest, SaysHowToTurnComparingOn) {

@@ -1,6 +1,7 @@
 // The HTTP door without a socket: every path, every split, and what is no HTTP.
 #include "server/http_door.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "server/http_admin.h"
 #include "tests/server/fake_front.h"
 #include "wire/context_token.h"
 
@@ -159,15 +161,163 @@ TEST(HttpDoor, StatusIsJsonWhateverTheNames) {
   EXPECT_EQ(json["counters"]["gets"], 7);
 }
 
+// --- admin calls
+
+std::string BodyOf(std::string_view reply) {
+  return std::string(reply.substr(reply.find("\r\n\r\n") + 4));
+}
+
+std::string Post(std::string_view target, std::string_view body,
+                 std::string_view type = "application/json") {
+  return fmt::format(
+      "POST {} HTTP/1.1\r\nHost: n1\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}", target,
+      type, body.size(), body);
+}
+
+TEST(HttpAdmin, ACallIsItsNameWithItsArgumentsBehindTheQuestionMarkOrInTheBody) {
+  FakeFront front;
+  Client client(&front);
+  client.Feed(Get("/admin/v1/cluster.ring?partition=3&replicas=2"));
+  std::string reply = client.Sent();
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"));
+  EXPECT_EQ(BodyOf(reply), "cluster.ring({\"partition\":3,\"replicas\":2})\n");
+  client.Feed(Post("/admin/v1/repair.start", "{\"partition\": 7}"));
+  EXPECT_EQ(BodyOf(client.Sent()), "repair.start({\"partition\":7})\n");
+  client.Feed(Post("/admin/v1/repair.start", ""));
+  EXPECT_EQ(BodyOf(client.Sent()), "repair.start({})\n");
+  client.Feed(Post("/admin/v1/cluster.show", "{}", "application/json; charset=utf-8"));
+  EXPECT_EQ(BodyOf(client.Sent()), "cluster.show({})\n");
+  EXPECT_FALSE(client.closed);
+}
+
+TEST(HttpAdmin, BytesMayStandAsTheyAreAndTextsAreNeverNumbers) {
+  FakeFront front;
+  Client client(&front);
+  client.Feed(Get("/admin/v1/key.show?bucket=shop&key=%FF%00"));
+  EXPECT_EQ(BodyOf(client.Sent()),
+            "key.show({\"bucket_base64\":\"c2hvcA==\",\"key_base64\":\"/wA=\"})\n");
+  client.Feed(Get("/admin/v1/key.show?bucket_base64=1234&key_base64=5678"));
+  EXPECT_EQ(BodyOf(client.Sent()),
+            "key.show({\"bucket_base64\":\"1234\",\"key_base64\":\"5678\"})\n");
+}
+
+TEST(HttpAdmin, OneConnectionsCallsAreAnsweredInTheirOrder) {
+  FakeFront front;
+  Client client(&front);
+  client.Feed(Get("/admin/v1/hints.show") + Get("/livez") + Get("/admin/v1/process.show"));
+  const std::string sent = client.Sent();
+  const size_t first = sent.find("hints.show({})");
+  const size_t second = sent.find("\r\n\r\nlive\n");
+  const size_t third = sent.find("process.show({})");
+  EXPECT_LT(first, second);
+  EXPECT_LT(second, third);
+  EXPECT_NE(third, std::string::npos);
+}
+
+TEST(HttpAdmin, WhatMayChangeSomethingTakesAPostThatSaysItIsJson) {
+  FakeFront front;
+  Client client(&front);
+  for (const char* call :
+       {"repair.start", "cluster.order", "cluster.force", "fault.set", "log.level"}) {
+    client.Feed(Get(fmt::format("/admin/v1/{}", call)));
+    const std::string reply = client.Sent();
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 405 ")) << call;
+    EXPECT_THAT(reply, HasSubstr("Allow: POST\r\n"));
+  }
+  // What a page in a browser can send to another site without asking.
+  for (const char* type :
+       {"text/plain", "application/x-www-form-urlencoded", "application/jsonx"}) {
+    client.Feed(Post("/admin/v1/repair.start", "{}", type));
+    EXPECT_THAT(client.Sent(), StartsWith("HTTP/1.1 415 ")) << type;
+  }
+  client.Feed("OPTIONS /admin/v1/repair.start HTTP/1.1\r\nHost: n1\r\n\r\n");
+  EXPECT_THAT(client.Sent(), StartsWith("HTTP/1.1 405 "));
+  client.Feed("PUT /admin/v1/cluster.show HTTP/1.1\r\nHost: n1\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_THAT(client.Sent(), StartsWith("HTTP/1.1 405 "));
+}
+
+TEST(HttpAdmin, RefusesWhatMakesNoSenseAndSaysWhatWould) {
+  FakeFront front;
+  Client client(&front);
+  const std::pair<std::string, const char*> cases[] = {
+      {Get("/admin/v1/cluster.shwo"), "404"},
+      {Get("/admin/v1/cluster.ring?partition=x"), "400"},
+      {Get("/admin/v1/cluster.ring?partition=1&partition=2"), "400"},
+      {Get("/admin/v1/cluster.ring?partition=%zz"), "400"},
+      {Post("/admin/v1/repair.start?partition=1", "{}"), "400"},
+      {Post("/admin/v1/repair.start", "[1]"), "400"},
+      {Post("/admin/v1/repair.start", "{\"partition\":"), "400"},
+      {Get("/admin/v1/keys.page?cursor=$"), "400"},
+      {Get("/admin/v1/keys.page?what=1"), "400"},
+  };
+  for (const auto& [request, status] : cases) {
+    client.Feed(request);
+    const std::string reply = client.Sent();
+    EXPECT_THAT(reply, StartsWith(fmt::format("HTTP/1.1 {} ", status))) << request;
+    const auto json = nlohmann::json::parse(BodyOf(reply), nullptr, false);
+    ASSERT_FALSE(json.is_discarded()) << reply;
+    EXPECT_GT(json["error"]["text"].get<std::string>().size(), 10u) << reply;
+  }
+  client.Feed(Get("/admin/v1/cluster.shwo"));
+  EXPECT_THAT(client.Sent(), HasSubstr("did you mean cluster.show?"));
+  EXPECT_FALSE(client.closed);
+  client.Feed(Post("/admin/v1/cluster.order", std::string(200'000, ' ')));
+  EXPECT_THAT(client.Sent(), StartsWith("HTTP/1.1 413 "));
+}
+
+TEST(HttpAdmin, ListsItsCallsWithTheirMethods) {
+  FakeFront front;
+  Client client(&front);
+  for (const char* path : {"/admin/v1/", "/admin/v1"}) {
+    client.Feed(Get(path));
+    const auto json = nlohmann::json::parse(BodyOf(client.Sent()));
+    std::map<std::string, std::string> methods;
+    for (const auto& call : json["calls"]) methods[call["call"]] = call["method"];
+    EXPECT_EQ(methods["status"], "GET");
+    EXPECT_EQ(methods["keys.page"], "GET");
+    EXPECT_EQ(methods["cluster.plan"], "GET");
+    EXPECT_EQ(methods["cluster.order"], "POST");
+    EXPECT_EQ(methods["process.show"], "GET");
+    EXPECT_EQ(methods["fault.set"], "POST");
+  }
+}
+
+TEST(HttpAdmin, KeysComeByPagesAndTheirBytesInBase64) {
+  FakeFront front;
+  Client client(&front);
+  client.Feed(Get("/admin/v1/keys.page?bucket=shop&cursor=Yw=="));
+  EXPECT_TRUE(client.waits());
+  auto& [request, listed] = front.listing.front();
+  EXPECT_EQ(request.bucket, "shop");
+  EXPECT_EQ(request.cursor, "c");
+  listed({.keys = {{.bucket = "shop", .key = "\xff"}}, .cursor = "d"});
+  EXPECT_EQ(BodyOf(client.Sent()),
+            "{\"keys\":[{\"bucket_base64\":\"c2hvcA==\",\"key_base64\":\"/w==\"}],"
+            "\"cursor\":\"ZA==\"}\n");
+  // One that has left is not answered.
+  client.Feed(Get("/admin/v1/keys.page"));
+  client.Leave();
+  front.listing.back().second({});
+}
+
+TEST(HttpAdmin, AnErrorsStatusSaysWhetherToTryAgain) {
+  const std::pair<Code, int> cases[] = {
+      {Code::kInvalidArgument, 400}, {Code::kConflict, 409}, {Code::kUnsupported, 501},
+      {Code::kUnavailable, 503},     {Code::kBusy, 503},     {Code::kIo, 500}};
+  for (const auto& [code, status] : cases) {
+    const HttpReply reply = AdminHttpReply({.error = Error{code, "why"}});
+    EXPECT_EQ(reply.status, status);
+    const auto json = nlohmann::json::parse(reply.body);
+    EXPECT_EQ(json["error"]["code"], CodeName(code));
+    EXPECT_EQ(json["error"]["text"], "why");
+  }
+}
+
 // --- keys
 
 std::string Put(std::string_view target, std::string_view body, std::string_view headers = "") {
   return fmt::format("PUT {} HTTP/1.1\r\nHost: n1\r\n{}Content-Length: {}\r\n\r\n{}", target,
                      headers, body.size(), body);
-}
-
-std::string BodyOf(std::string_view reply) {
-  return std::string(reply.substr(reply.find("\r\n\r\n") + 4));
 }
 
 wire::ShownSibling Shown(std::string value, uint64_t counter) {
