@@ -184,12 +184,13 @@ void AntiEntropy::FoundEqual(MonotonicTime now, uint32_t partition, uint8_t n, P
 
 size_t AntiEntropy::Start(MonotonicTime now, std::optional<uint32_t> partition) {
   size_t begun = 0;
+  if (asked_left() == 0) asked_ = 0;
   for (size_t index = 0; index < tasks_.size() && enabled(); ++index) {
     Task& task = tasks_[index];
     if (!task.begins || (partition && task.partition != *partition)) continue;
     ++begun;
     task.misses = 0;
-    task.asked = true;
+    if (!std::exchange(task.asked, true)) ++asked_;
     if (task.under_way) {
       task.again = true;
     } else {
@@ -197,6 +198,22 @@ size_t AntiEntropy::Start(MonotonicTime now, std::optional<uint32_t> partition) 
     }
   }
   return begun;
+}
+
+size_t AntiEntropy::Stop(MonotonicTime now) {
+  size_t stopped = 0;
+  for (size_t index = 0; index < tasks_.size(); ++index) {
+    Task& task = tasks_[index];
+    if (!std::exchange(task.asked, false)) continue;
+    ++stopped;
+    if (!task.under_way && !IsNeeded(task)) Postpone(index, now + period_);
+  }
+  asked_ = 0;
+  return stopped;
+}
+
+size_t AntiEntropy::asked_left() const {
+  return static_cast<size_t>(std::ranges::count(tasks_, true, &Task::asked));
 }
 
 std::vector<SyncState> AntiEntropy::States() const {

@@ -72,8 +72,13 @@ class AntiEntropy {
   // A peer has asked us, and had the same root.
   void FoundEqual(MonotonicTime now, uint32_t partition, uint8_t n, PeerIndex peer);
   void PeerUp(MonotonicTime now, PeerIndex peer);
-  // As Node::StartSync.
+  // As Node::StartSync and Node::StopSyncs.
   size_t Start(MonotonicTime now, std::optional<uint32_t> partition);
+  size_t Stop(MonotonicTime now);
+  // Of what Start began since there was none of it: how many comparisons those are, and how many of
+  // them have not ended equal.
+  size_t asked() const { return asked_; }
+  size_t asked_left() const;
 
   // Of the task that was found equal least lately; nullopt: one never was.
   std::optional<MonotonicTime> EqualSince() const;
@@ -104,6 +109,7 @@ class AntiEntropy {
   std::vector<Task> tasks_;                           // by partition, n and peer
   std::set<std::pair<MonotonicTime, size_t>> queue_;  // of those that we begin, not under way
   size_t under_way_ = 0;
+  size_t asked_ = 0;
   size_t fills_ = 0;
   std::optional<MonotonicTime> fill_from_;
   std::map<uint32_t, MonotonicTime> mending_;  // by partition: since when

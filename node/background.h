@@ -75,6 +75,7 @@ class Background {
   size_t StartSync(MonotonicTime now, std::optional<uint32_t> partition) {
     return anti_entropy_.Start(now, partition);
   }
+  size_t StopSyncs(MonotonicTime now) { return anti_entropy_.Stop(now); }
 
   // Operations that carry records to others: nothing else here does, but for what a node that is
   // quiet has none of. And whether one of them lives still.

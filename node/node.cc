@@ -69,6 +69,9 @@ std::vector<SyncState> Node::SyncStates() const {
 size_t Node::StartSync(Now now, std::optional<uint32_t> partition) {
   return core_->background.StartSync(now.monotonic, partition);
 }
+size_t Node::StopSyncs(Now now) { return core_->background.StopSyncs(now.monotonic); }
+size_t Node::syncs_asked() const { return core_->background.anti_entropy().asked(); }
+size_t Node::syncs_left() const { return core_->background.anti_entropy().asked_left(); }
 const HintBook& Node::hint_book() const { return core_->hints; }
 uint64_t Node::life() const { return core_->lease.lease().boot; }
 const ring::Layout& Node::layout() const { return core_->topology.layout(); }

@@ -153,6 +153,13 @@ class Node {
   // Compares the partition, or all, as soon as may be, with those other owners with whom it is for
   // this node to begin: how many comparisons that are.
   size_t StartSync(Now now, std::optional<uint32_t> partition);
+  // What StartSync began goes back to its usual turn, but for what is under way at this moment: how
+  // many comparisons that were left.
+  size_t StopSyncs(Now now);
+  // Of the comparisons that StartSync began since there were none: how many, and how many of them
+  // have not ended equal yet.
+  size_t syncs_asked() const;
+  size_t syncs_left() const;
   // For whom there may be hints here, numbered anew in each life of the node.
   const HintBook& hint_book() const;
   // A random number of this start.

@@ -70,7 +70,7 @@ struct Call {
   std::string_view name;
   Answer (*run)(node::Node* node, Now now, const Json& arguments);
 };
-constexpr std::array<Call, 7> kCalls = {{
+constexpr std::array<Call, 8> kCalls = {{
     {"cluster.force", ForceCluster},
     {"cluster.order", OrderCluster},
     {"cluster.plan", PlanCluster},
@@ -78,11 +78,13 @@ constexpr std::array<Call, 7> kCalls = {{
     {"cluster.show", ShowCluster},
     {"repair.start", RepairStart},
     {"repair.status", RepairStatus},
+    {"tasks.cancel", CancelTask},
 }};
 
 constexpr std::string_view kFaultCalls = "fault.";
 constexpr std::array<std::string_view, 2> kFaultCallNames = {"fault.set", "fault.show"};
 constexpr std::string_view kHintsCall = "hints.show";
+constexpr std::string_view kTasksCall = "tasks.show";
 
 Answer RunFaultCall(node::Node* node, FaultTable* faults, std::string_view call,
                     const Json& arguments) {
@@ -104,6 +106,7 @@ Answer Run(const AdminSubject& subject, const wire::AdminRequest& request) {
     return RunFaultCall(subject.node, subject.faults, request.call, *arguments);
   }
   if (request.call == kHintsCall) return ShowHints(*subject.node, *subject.hints, *arguments);
+  if (request.call == kTasksCall) return ShowTasks(*subject.node, *subject.hints, *arguments);
   const auto call = std::ranges::find(kCalls, std::string_view(request.call), &Call::name);
   if (call != kCalls.end()) return call->run(subject.node, subject.now, *arguments);
   return Fail(Code::kUnsupported, "this node does not know that call; it knows " +
@@ -166,6 +169,7 @@ std::vector<std::string_view> AdminCalls() {
   calls.insert(calls.end(), kProcessCalls.begin(), kProcessCalls.end());
   calls.insert(calls.end(), kFaultCallNames.begin(), kFaultCallNames.end());
   calls.push_back(kHintsCall);
+  calls.push_back(kTasksCall);
   for (const Call& each : kCalls) calls.push_back(each.name);
   std::ranges::sort(calls);
   return calls;

@@ -37,6 +37,14 @@ Result<std::optional<uint64_t>> NumberWithin(const nlohmann::ordered_json& argum
 AdminAnswer ShowHints(const node::Node& node, const storage::HintLedger& ledger,
                       const nlohmann::ordered_json& arguments);
 
+// What this node does now that takes long: `tasks`, objects with kind (repair: comparisons that
+// somebody has begun; transfer: filling it with what the newest layout gives it; handover; mend:
+// bringing back what its disk has lost; hints: for one owner), how far it is, and whether it can be
+// cancelled. Only a repair can: `kind`.
+AdminAnswer ShowTasks(const node::Node& node, const storage::HintLedger& ledger,
+                      const nlohmann::ordered_json& arguments);
+AdminAnswer CancelTask(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+
 // The layouts as this node knows them, every member's progress, and the orders that wait here.
 AdminAnswer ShowCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // Who holds which partition, by each live layout, oldest first: its members, and for each partition

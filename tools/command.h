@@ -57,6 +57,7 @@ void AddBenchCommand(CLI::App* app, Commands* commands);
 void AddChaosCommand(CLI::App* app, Commands* commands);
 void AddConfigCommands(CLI::App* app, Commands* commands);  // config .., log-level
 void AddDoctorCommand(CLI::App* app, Commands* commands);
+void AddTaskCommands(CLI::App* app, Commands* commands);  // tasks list, wait, cancel
 void AddTopCommand(CLI::App* app, Commands* commands);
 void AddDebugCommands(CLI::App* app, Commands* commands);  // debug bundle
 void AddDemoCommand(CLI::App* app, Commands* commands);

@@ -183,6 +183,7 @@ ExitCode Main(int argc, char** argv) {
   AddConfigCommands(&app, &commands);
   AddRepairCommands(&app, &commands);
   AddHintCommands(&app, &commands);
+  AddTaskCommands(&app, &commands);
   AddExplainCommand(&app, &commands);
   AddSiblingsCommand(&app, &commands);
   AddImportCommand(&app, &commands);

@@ -160,39 +160,6 @@ class OperatorTest(unittest.TestCase):
         with urllib.request.urlopen(request, timeout=harness.END_SECONDS) as reply:
             return json.load(reply)
 
-    def test_what_eddyctl_asks_can_be_asked_over_http(self):
-        for call in ("cluster.show", "cluster.ring?partition=3", "repair.status", "hints.show", "process.show",
-                     "config.show", "keys.page", "siblings.page?least=2"):
-            self.assertIsInstance(self.http(self.n1, call), dict, call)
-        self.assertEqual(len(self.http(self.n1, "cluster.ring?partition=3")["layouts"][0]["lists"]), 1)
-        self.assertEqual(self.n1.put("http-key", "v", "--bucket", "ops"), OK)
-        held = [self.http(node, "key.show?bucket=ops&key=http-key") for node in self.cluster.nodes]
-        self.assertTrue(any(each["record"] for each in held), held)
-        keys = self.http(self.n1, "keys.page?bucket=ops")["keys"]
-        self.assertIn(base64.b64encode(b"http-key").decode(), [key["key_base64"] for key in keys])
-        change = b'{"changes": [{"kind": "weight", "node": "n1", "weight": 200}]}'
-        self.assertEqual(len(self.http(self.n1, "cluster.plan", change)["members"]), 3)
-        self.assertEqual(self.http(self.n1, "log.level", b"{}")["level"], "info")
-        listed = self.http(self.n1, "")["calls"]
-        for each in listed:
-            if each["call"] not in ("status", "keys.page"):
-                with self.subTest(each["call"]):
-                    request = urllib.request.Request(
-                        "http://%s:%d/admin/v1/%s" % (self.n1.address, harness.HTTP, each["call"]),
-                        data=b'{"no such argument": 1}', headers={"Content-Type": "application/json"})
-                    with self.assertRaises(urllib.error.HTTPError) as refused:
-                        urllib.request.urlopen(request, timeout=harness.END_SECONDS)
-                    self.assertIn(refused.exception.code, (400, 501))
-                    self.assertIn("text", json.load(refused.exception)["error"])
-
-    def test_the_dashboard_shows_what_nodes_tell(self):
-        with open(os.path.join(os.environ["EDDY_ROOT"], "docker/grafana.json"), encoding="utf-8") as file:
-    def http(self, node, call, body=None):
-        request = urllib.request.Request("http://%s:%d/admin/v1/%s" % (node.address, harness.HTTP, call), data=body,
-                                         headers={"Content-Type": "application/json"} if body is not None else {})
-        with urllib.request.urlopen(request, timeout=harness.END_SECONDS) as reply:
-            return json.load(reply)
-
     def test_long_work_is_listed_waited_for_and_cancelled(self):
         self.ask("tasks", "wait")
         self.assertEqual(self.ask_json("tasks"), {"tasks": [], "silent": []})
@@ -257,6 +224,8 @@ class OperatorTest(unittest.TestCase):
                     self.assertIn(refused.exception.code, (400, 501))
                     self.assertIn("text", json.load(refused.exception)["error"])
 
+    def test_the_dashboard_shows_what_nodes_tell(self):
+        with open(os.path.join(os.environ["EDDY_ROOT"], "docker/grafana.json"), encoding="utf-8") as file:
             dashboard = json.load(file)
         with urllib.request.urlopen("http://%s:%d/metrics" % (self.n1.address, harness.HTTP)) as reply:
             told = set(re.findall(r"^(\w+)", reply.read().decode(), re.M))

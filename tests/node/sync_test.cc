@@ -287,6 +287,32 @@ TEST_F(Sync, WhatSomebodyWaitsForBeginsWithinASecondOnceThePeerIsThere) {
   EXPECT_EQ(second_.roots, roots + 1) << "the others wait until they are due";
 }
 
+TEST_F(Sync, WhatSomebodyAskedForIsCountedUntilItIsEqualAndStopsWhenTold) {
+  Settle();
+  bench_.PeerDown(Bench::Peer(2));
+  const size_t roots = second_.roots;
+  EXPECT_EQ(bench_.node().syncs_left(), 0u);
+  bench_.node().StartSync(bench_.now(), 7);
+  EXPECT_EQ(bench_.node().syncs_asked(), 2u);
+  EXPECT_EQ(bench_.node().syncs_left(), 2u);
+  bench_.node().StartSync(bench_.now(), 7);
+  EXPECT_EQ(bench_.node().syncs_asked(), 2u) << "again is not more";
+  Settle();
+  EXPECT_EQ(bench_.node().syncs_asked(), 2u);
+  EXPECT_EQ(bench_.node().syncs_left(), 1u) << "the third has answered";
+  EXPECT_EQ(bench_.node().StopSyncs(bench_.now()), 1u);
+  EXPECT_EQ(bench_.node().syncs_left(), 0u);
+  EXPECT_EQ(bench_.node().StopSyncs(bench_.now()), 0u);
+  bench_.PeerUp(Bench::Peer(2));
+  for (int i = 0; i < 210; ++i) {
+    bench_.Advance(milliseconds(5));
+    bench_.Sync();
+    second_.Answer();
+    third_.Answer();
+  }
+  EXPECT_EQ(second_.roots, roots) << "its usual turn is later";
+}
+
 TEST_F(Sync, OfAPeerThatSaysNothingEnds) {
   const std::string key = RecordKeyOf("k");
   Store(key, RecordOf(1, 1, "v"));

@@ -1,6 +1,7 @@
 // Admin calls as a node runs them: what they answer, and what they refuse.
 #include "server/admin.h"
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,6 +92,35 @@ TEST_F(AdminTest, ShowsTheHintsByOwner) {
   EXPECT_EQ(shown["owners"][0]["keys"], 1);
   EXPECT_EQ(shown["owners"][0]["bytes"], 120);
   EXPECT_THAT(Refusal("hints.show", R"({"x": 1})").text, HasSubstr("'x'"));
+}
+
+TEST_F(AdminTest, ShowsWhatTakesLongAndCancelsWhatCanBe) {
+  const auto kinds = [&] {
+    std::map<std::string, nlohmann::json> tasks;
+    for (const auto& task : Ask("tasks.show")["tasks"]) tasks[task["kind"]] = task;
+    return tasks;
+  };
+  EXPECT_FALSE(kinds().contains("repair"));
+  EXPECT_FALSE(kinds().contains("hints"));
+  const auto begun = Ask("repair.start")["begun"].get<uint64_t>();
+  hints_.Changed(IdOf("n2"), 0, 120);
+  const auto tasks = kinds();
+  ASSERT_TRUE(tasks.contains("repair") && tasks.contains("hints"));
+  EXPECT_EQ(tasks.at("repair")["done"], 0);
+  EXPECT_EQ(tasks.at("repair")["total"], begun);
+  EXPECT_EQ(tasks.at("repair")["can_be_cancelled"], true);
+  EXPECT_EQ(tasks.at("hints")["for"], "n2");
+  EXPECT_EQ(tasks.at("hints")["waits"], true);
+  EXPECT_EQ(tasks.at("hints")["left"], 1);
+  EXPECT_EQ(tasks.at("hints")["can_be_cancelled"], false);
+  EXPECT_EQ(Refusal("tasks.cancel", R"({"kind": "hints"})").code, Code::kConflict);
+  for (const char* wrong : {"{}", R"({"kind": "x"})", R"({"kind": 1})", R"({"what": "repair"})"}) {
+    EXPECT_EQ(Refusal("tasks.cancel", wrong).code, Code::kInvalidArgument) << wrong;
+  }
+  EXPECT_TRUE(kinds().contains("repair"));
+  EXPECT_EQ(Ask("tasks.cancel", R"({"kind": "repair"})")["cancelled"], begun);
+  EXPECT_FALSE(kinds().contains("repair"));
+  EXPECT_EQ(Ask("tasks.cancel", R"({"kind": "repair"})")["cancelled"], 0);
 }
 
 TEST_F(AdminTest, EveryNameThatIsToldIsACall) {
