@@ -59,9 +59,10 @@ AdminAnswer PlanCluster(node::Node* node, Now now, const nlohmann::ordered_json&
 AdminAnswer ForceCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 AdminAnswer OrderCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 
-// The rules of the fault table. Setting them takes the place of all before: `rules`, objects with
-// peer (a member's name, or the HOST:PORT of its peer door), way (in, out, or both, which is the
-// default), and drop, lose_per_mille, delay_ms.
+// What is in the fault table. Setting it takes the place of all before: `rules`, objects with peer
+// (a member's name, or the HOST:PORT of its peer door), way (in, out, or both, which is the
+// default), and drop, lose_per_mille, delay_ms; clock_offset_ms and disk_full of the node itself, 0
+// and false if they are missing.
 AdminAnswer ShowFaults(const FaultTable& faults, const nlohmann::ordered_json& arguments);
 AdminAnswer SetFaults(const node::Node& node, FaultTable* faults,
                       const nlohmann::ordered_json& arguments);

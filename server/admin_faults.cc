@@ -75,6 +75,23 @@ Result<FaultTable::Rule> ReadRule(const node::Node& node, const Json& json) {
   return rule;
 }
 
+Result<FaultTable::Machine> ReadMachine(const Json& arguments) {
+  FaultTable::Machine machine;
+  if (const auto offset = arguments.find("clock_offset_ms"); offset != arguments.end()) {
+    constexpr int64_t kMost = FaultTable::kClockOffsetMax.count();
+    if (!offset->is_number_integer() || offset->get<int64_t>() < -kMost ||
+        offset->get<int64_t>() > kMost) {
+      return Bad(fmt::format("clock_offset_ms must be an integer within {} to {}", -kMost, kMost));
+    }
+    machine.clock_offset = std::chrono::milliseconds(offset->get<int64_t>());
+  }
+  if (const auto full = arguments.find("disk_full"); full != arguments.end()) {
+    if (!full->is_boolean()) return Bad("disk_full must be true or false");
+    machine.disk_full = full->get<bool>();
+  }
+  return machine;
+}
+
 }  // namespace
 
 AdminAnswer ShowFaults(const FaultTable& faults, const Json& arguments) {
@@ -91,13 +108,17 @@ AdminAnswer ShowFaults(const FaultTable& faults, const Json& arguments) {
   }
   const FaultTable::Counters& counters = faults.counters();
   return Json{{"rules", std::move(rules)},
+              {"clock_offset_ms", faults.machine().clock_offset.count()},
+              {"disk_full", faults.machine().disk_full},
               {"dropped", counters.dropped},
               {"lost", counters.lost},
               {"delayed", counters.delayed}};
 }
 
 AdminAnswer SetFaults(const node::Node& node, FaultTable* faults, const Json& arguments) {
-  if (Status ok = CheckAdminNames(arguments, {"rules"}); !ok) return std::unexpected(ok.error());
+  if (Status ok = CheckAdminNames(arguments, {"rules", "clock_offset_ms", "disk_full"}); !ok) {
+    return std::unexpected(ok.error());
+  }
   const auto list = arguments.find("rules");
   if (list == arguments.end() || !list->is_array()) {
     return Bad("rules must be a list; an empty one ends all faults");
@@ -108,8 +129,11 @@ AdminAnswer SetFaults(const node::Node& node, FaultTable* faults, const Json& ar
     if (!rule) return std::unexpected(rule.error());
     rules.push_back(*std::move(rule));
   }
+  const auto machine = ReadMachine(arguments);
+  if (!machine) return std::unexpected(machine.error());
   const size_t count = rules.size();
   if (Status ok = faults->Set(std::move(rules)); !ok) return Bad(ok.error().text);
+  faults->SetMachine(*machine);
   return Json{{"rules", count}};
 }
 

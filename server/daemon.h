@@ -82,7 +82,11 @@ class Daemon final : private Front, private PeerHandler {
   void ShowMembers(wire::NodeStatus* status) const;
   void AddHints(MetricsPage* page, uint64_t (*figure)(const storage::HintUsage&)) const;
   const ring::Layout& layout() override { return node_->layout(); }
-  Now now() override { return clock_.Read(); }
+  Now now() override {
+    Now now = clock_.Read();
+    if (faults_ != nullptr) now.wall += faults_->machine().clock_offset;
+    return now;
+  }
   // PeerHandler
   void OnPeerUp(NodeId peer) override { node_->PeerUp(now(), peer); }
   void OnPeerDown(NodeId peer) override { node_->PeerDown(now(), peer); }

@@ -29,6 +29,7 @@ void Daemon::WatchRoom() {
   // As `df` has it: of what this user may use.
   const uint64_t used = disk.f_blocks - disk.f_bfree;
   disk_free_percent_ = disk.f_bavail * 100 / std::max<uint64_t>(used + disk.f_bavail, 1);
+  if (faults_ != nullptr && faults_->machine().disk_full) disk_free_percent_ = 0;
   const uint64_t least = config_.disk_reserve_percent + (no_room_ ? kRoomAgainPercent : 0);
   const bool no_room = disk_free_percent_ < least;
   if (std::exchange(no_room_, no_room) == no_room) return;

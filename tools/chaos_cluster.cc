@@ -177,6 +177,8 @@ Status ChaosCluster::Start(size_t index) {
   }
   node.pid = pid;
   node.state = State::kRunning;
+  node.clock_offset = {};
+  node.disk_full = false;
   node.faults_set = faults_.empty();
   return {};
 }
@@ -255,6 +257,13 @@ void ChaosCluster::SetFaults(std::vector<LinkFault> faults) {
   Tick();
 }
 
+void ChaosCluster::SetMachine(size_t node, std::chrono::milliseconds clock_offset, bool disk_full) {
+  nodes_[node].clock_offset = clock_offset;
+  nodes_[node].disk_full = disk_full;
+  nodes_[node].faults_set = false;
+  Tick();
+}
+
 void ChaosCluster::Tick() {
   std::vector<size_t> untold;
   for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -286,7 +295,10 @@ void ChaosCluster::TellFaults(size_t index) {
   GlobalOptions global = Global();
   global.timeout = std::chrono::milliseconds(300);
   const auto said = AskAdminOfAll(global, {AddressOf(index)}, "fault.set",
-                                  Json{{"rules", std::move(rules)}}.dump());
+                                  Json{{"rules", std::move(rules)},
+                                       {"clock_offset_ms", nodes_[index].clock_offset.count()},
+                                       {"disk_full", nodes_[index].disk_full}}
+                                      .dump());
   nodes_[index].faults_set = said[0].has_value();
 }
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -41,6 +42,9 @@ struct ChaosNode {
   bool faults_set = true;  // it knows the link faults that there are
   unsigned disks = 0;      // how many it has had
   pid_t pid = 0;
+  // What is wrong with its machine, until it is told otherwise or ends.
+  std::chrono::milliseconds clock_offset{};
+  bool disk_full = false;
 };
 
 struct ChaosClusterOptions {
@@ -80,6 +84,8 @@ class ChaosCluster {
 
   // These and no others, as far as nodes can be told now; the rest with Tick.
   void SetFaults(std::vector<LinkFault> faults);
+  // Of one node's own clock and disk; as above.
+  void SetMachine(size_t node, std::chrono::milliseconds clock_offset, bool disk_full);
   // Tells nodes that were away which faults there are.
   void Tick();
   bool FaultsSet() const;

@@ -59,6 +59,8 @@ struct ChaosHistory {
   std::vector<ChaosOperation> operations;
   // When a disk with acknowledged writes on it was taken away, ascending.
   std::vector<Duration> disk_losses;
+  // How far the nodes' clocks were apart, and the timestamps of writes with them.
+  Duration clock_skew{};
 };
 
 }  // namespace eddy::tools

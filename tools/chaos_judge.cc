@@ -372,7 +372,7 @@ class KeyJudge {
       if (replaced_.Covers(*own)) return;
       if (shown != nullptr) {
         if (shown != &put && shown->outcome == Outcome::kDone &&
-            shown->ended + kClockMargin < put.began) {
+            shown->ended + kClockMargin + history_.clock_skew < put.began) {
           Break(kNotLast, read,
                 fmt::format("shows put #{}, which was over before put #{} began, and claims to "
                             "have seen both",

@@ -9,9 +9,9 @@ namespace {
 
 using enum ChaosFaultKind;
 
-constexpr std::array<std::string_view, 11> kNames = {"kill",    "pause", "restart",   "wipe",
-                                                     "join",    "leave", "partition", "one way",
-                                                     "isolate", "delay", "loss"};
+constexpr std::array<std::string_view, 13> kNames = {
+    "kill",      "pause",     "restart", "wipe",    "join",  "leave", "clock",
+    "disk full", "partition", "one way", "isolate", "delay", "loss"};
 
 constexpr Duration kPauseMin = std::chrono::milliseconds(500);
 constexpr Duration kPauseMax = std::chrono::milliseconds(3000);
@@ -30,7 +30,8 @@ std::string_view ChaosFaultName(ChaosFaultKind kind) { return kNames[static_cast
 bool NeedsQuiet(ChaosFaultKind kind) { return kind == kWipe || kind == kJoin || kind == kLeave; }
 
 ChaosPlan ChaosPlan::OfNodes(uint64_t seed) {
-  return ChaosPlan({kKill, kKill, kPause, kRestart, kWipe, kJoin, kLeave}, 2 * seed);
+  return ChaosPlan({kKill, kKill, kPause, kRestart, kWipe, kJoin, kLeave, kClock, kDiskFull},
+                   2 * seed);
 }
 
 ChaosPlan ChaosPlan::OfNetwork(uint64_t seed) {

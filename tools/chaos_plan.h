@@ -28,6 +28,8 @@ enum class ChaosFaultKind : uint8_t {
   kWipe,
   kJoin,
   kLeave,
+  kClock,
+  kDiskFull,
   // Of the network.
   kPartition,
   kOneWay,

@@ -26,6 +26,8 @@ constexpr auto kLookEvery = std::chrono::milliseconds(250);
 // A fault that has to wait until all is quiet waits so long, and is then left out.
 constexpr Duration kQuietMax = std::chrono::seconds(45);
 constexpr size_t kMembersMin = 4;
+constexpr Duration kDiskFullMin = std::chrono::seconds(2);
+constexpr Duration kClockOffsetMax = std::chrono::seconds(5);
 
 class Director {
  public:
@@ -183,6 +185,16 @@ class Director {
         cluster_.DeleteDisk(*node);
         nodes()[*node].replaces = true;
         return;
+      case kClock: {
+        const auto offset = ClockOffsetOf(fault);
+        outcome_.bands.back().what += fmt::format(" {:+} ms", offset.count());
+        outcome_.history.clock_skew = 2 * kClockOffsetMax;
+        return cluster_.SetMachine(*node, offset, false);
+      }
+      case kDiskFull:
+        // It looks once a second.
+        row_.end_at += kDiskFullMin;
+        return cluster_.SetMachine(*node, {}, true);
       case kJoin:
         nodes()[*node].member = true;
         StartNode(*node);
@@ -216,6 +228,15 @@ class Director {
     return choice[fault.draw % choice.size()];
   }
 
+  // Either way, from the smallest that tells up to the most: as many small ones as large ones.
+  static std::chrono::milliseconds ClockOffsetOf(const ChaosFault& fault) {
+    Random random(fault.draw);
+    const auto most = static_cast<uint64_t>(kClockOffsetMax / std::chrono::milliseconds(1));
+    const auto offset = static_cast<int64_t>(
+        std::max<uint64_t>(random.Between(1, most) >> random.Between(0, 8), 1));
+    return std::chrono::milliseconds(random.Below(2) == 0 ? offset : -offset);
+  }
+
   void EndNodeFault() {
     const size_t node = *row_.node;
     switch (row_.fault.kind) {
@@ -225,6 +246,10 @@ class Director {
         break;
       case kPause:
         cluster_.Continue(node);
+        break;
+      case kClock:
+      case kDiskFull:
+        cluster_.SetMachine(node, {}, false);
         break;
       case kRestart:
         if (!cluster_.Ended(node)) return;  // and looked at again
@@ -354,6 +379,10 @@ class Director {
     const auto deadline = healed + options_.converge_max;
     cluster_.SetFaults({});
     if (row_.active && nodes()[*row_.node].state == State::kPaused) cluster_.Continue(*row_.node);
+    for (size_t i = 0; i < nodes().size(); ++i) {
+      const ChaosNode& node = nodes()[i];
+      if (node.clock_offset.count() != 0 || node.disk_full) cluster_.SetMachine(i, {}, false);
+    }
     for (ChaosBand& band : outcome_.bands) {
       if (band.ended < Duration::zero()) band.ended = Elapsed();
     }

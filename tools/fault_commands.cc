@@ -1,5 +1,6 @@
-// faults set, faults show: what breaks one node's network on purpose, where it was started so that
-// it may be.
+// faults set, faults show: what breaks one node's network, clock and disk on purpose, where it was
+// started so that it may be.
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -24,21 +25,32 @@ Result<Json> AskNode(const GlobalOptions& global, const std::string& call, const
   return Json::parse(*said[0], nullptr, false);
 }
 
-ExitCode SetFaults(const GlobalOptions& global, const std::string& text) {
+struct FaultOptions {
+  std::string rules;
+  int64_t clock_offset_ms = 0;
+  bool disk_full = false;
+};
+
+ExitCode SetFaults(const GlobalOptions& global, const FaultOptions& options) {
   const Output& output = global.output;
-  const Json rules = Json::parse(text, nullptr, false);
+  const Json rules = Json::parse(options.rules, nullptr, false);
   if (!rules.is_array()) {
     return output.Fail(ExitCode::kUsage, CodeName(Code::kInvalidArgument),
                        "RULES must be a JSON list, such as '[{\"peer\":\"n3\",\"drop\":true}]'; an "
                        "empty one ends all faults");
   }
-  const auto done = AskNode(global, "fault.set", {{"rules", rules}});
+  const auto done = AskNode(global, "fault.set",
+                            {{"rules", rules},
+                             {"clock_offset_ms", options.clock_offset_ms},
+                             {"disk_full", options.disk_full}});
   if (!done) return output.Fail(done.error());
   if (output.json()) {
     output.Json(*done);
   } else {
-    output.Line(rules.empty() ? std::string("no faults any more")
-                              : fmt::format("{} rules are in force", rules.size()));
+    const bool machine = options.clock_offset_ms != 0 || options.disk_full;
+    if (rules.empty() && !machine) output.Line("no faults any more");
+    if (!rules.empty()) output.Line(fmt::format("{} rules are in force", rules.size()));
+    if (machine) output.Line("what is wrong with the node's own machine is in force");
   }
   return ExitCode::kOk;
 }
@@ -52,6 +64,10 @@ ExitCode ShowFaults(const GlobalOptions& global) {
     return ExitCode::kOk;
   }
   for (const Json& rule : shown->value("rules", Json::array())) output.Line(rule.dump());
+  if (const auto offset = shown->value("clock_offset_ms", int64_t{0}); offset != 0) {
+    output.Line(fmt::format("its clock is off by {:+} ms", offset));
+  }
+  if (shown->value("disk_full", false)) output.Line("its disk is full");
   output.Line(fmt::format("{} messages dropped, {} lost, {} delayed since the start",
                           shown->value("dropped", uint64_t{0}), shown->value("lost", uint64_t{0}),
                           shown->value("delayed", uint64_t{0})));
@@ -62,16 +78,20 @@ ExitCode ShowFaults(const GlobalOptions& global) {
 
 void AddFaultCommands(CLI::App* app, Commands* commands) {
   CLI::App* faults =
-      app->add_subcommand("faults", "Break the network of one node of a test cluster by hand");
+      app->add_subcommand("faults", "Break one node of a test cluster, and its network, by hand");
   faults->require_subcommand(1);
   CLI::App* set = faults->add_subcommand(
       "set", "These faults and no others, of a node started with --enable-fault-injection");
-  const auto rules = std::make_shared<std::string>();
-  set->add_option("RULES", *rules,
+  const auto options = std::make_shared<FaultOptions>();
+  set->add_option("RULES", options->rules,
                   "JSON list of objects: peer (name or HOST:PORT of its peer door), way (in, out, "
                   "both), drop, lose_per_mille, delay_ms")
       ->required();
-  (*commands)[set] = [rules](const GlobalOptions& global) { return SetFaults(global, *rules); };
+  set->add_option("--clock-offset", options->clock_offset_ms,
+                  "How far the node's wall clock is off, negative: behind [0]")
+      ->option_text("MILLISECONDS");
+  set->add_flag("--disk-full", options->disk_full, "Nothing of its disk is free");
+  (*commands)[set] = [options](const GlobalOptions& global) { return SetFaults(global, *options); };
   CLI::App* show = faults->add_subcommand("show", "The faults in force, and what they did");
   (*commands)[show] = [](const GlobalOptions& global) { return ShowFaults(global); };
 }

@@ -82,6 +82,29 @@ class FaultsTest(unittest.TestCase):
         shown = json.loads(node.ctl("members", "--json").stdout)
         return not {member["name"]: member for member in shown["members"]}[name]["reachable"]
 
+    def test_a_nodes_clock_and_disk_are_broken_by_hand_and_mended(self):
+        cluster = self.start(start=False)
+        cluster.flags = ("--enable-fault-injection",)
+        cluster.start()
+        n1, n2, _ = cluster.nodes
+
+        def out_of_room():
+            nodes = json.loads(n2.ctl("status", "--json").stdout)["nodes"]
+            return {node["name"]: node for node in nodes}["n1"]["counters"]["now_out_of_room"]
+
+        said = n1.ctl("faults", "set", "[]", "--clock-offset", "-3600000", "--disk-full")
+        self.assertEqual(said.returncode, OK, said)
+        self.assertIn(b"off by -3600000 ms", n1.ctl("faults", "show").stdout)
+        self.assertRegex(n2.ctl("doctor").stdout, rb"clocks? +n1")
+        harness.wait_until(lambda: out_of_room() == 1, "n1 to find its disk full")
+        self.assertEqual(n1.put("k", "new"), OK)
+        self.assertEqual(n2.get("k"), "new")
+        self.assertEqual(n1.ctl("faults", "set", "[]").stdout, b"no faults any more\n")
+        harness.wait_until(lambda: out_of_room() == 0, "n1 to find its disk empty")
+        self.assertNotRegex(n2.ctl("doctor").stdout, rb"clocks? +n1")
+        self.assertEqual(n1.ctl("faults", "set", "[]", "--clock-offset", "soon").returncode, harness.USAGE)
+        self.assertEqual(n1.ctl("faults", "set", "[]", "--clock-offset", "99999999999").returncode, harness.USAGE)
+
     def test_every_node_gives_what_any_node_took(self):
         cluster = self.start()
         for node in cluster.nodes:

@@ -174,7 +174,10 @@ TEST_F(AdminTest, FaultsAreSetShownAndRefused) {
            {R"({"rules": [{"peer": "n2", "drop": 1}]})", "true or false"},
            {R"({"rules": [{"peer": "n2", "lose_per_mille": 1001}]})", "0 to 1000"},
            {R"({"rules": [{"peer": "n2", "delay_ms": -1}]})", "0 to 10000"},
-           {R"({"rules": [{"peer": "n2", "slow": 1}]})", "'slow'"}}) {
+           {R"({"rules": [{"peer": "n2", "slow": 1}]})", "'slow'"},
+           {R"({"rules": [], "clock_offset_ms": 1.5})", "integer within -86400000 to 86400000"},
+           {R"({"rules": [], "clock_offset_ms": 86400001})", "integer within"},
+           {R"({"rules": [], "disk_full": 1})", "true or false"}}) {
     const auto refused = run("fault.set", arguments);
     ASSERT_TRUE(refused.error.has_value()) << arguments;
     EXPECT_EQ(refused.error->code, Code::kInvalidArgument);
@@ -182,7 +185,16 @@ TEST_F(AdminTest, FaultsAreSetShownAndRefused) {
   }
   EXPECT_EQ(faults.rules().size(), 2);
   EXPECT_THAT(run("fault.x", "").error->text, HasSubstr("fault.set"));
+  EXPECT_EQ(faults.machine(), FaultTable::Machine());
+  EXPECT_FALSE(
+      run("fault.set", R"({"rules": [], "clock_offset_ms": -1500, "disk_full": true})").error);
+  EXPECT_EQ(faults.machine().clock_offset, std::chrono::milliseconds(-1500));
+  EXPECT_TRUE(faults.machine().disk_full);
+  const auto machine = nlohmann::json::parse(run("fault.show", "").result);
+  EXPECT_EQ(machine["clock_offset_ms"], -1500);
+  EXPECT_EQ(machine["disk_full"], true);
   EXPECT_FALSE(run("fault.set", R"({"rules": []})").error.has_value());
+  EXPECT_EQ(faults.machine(), FaultTable::Machine());
   EXPECT_TRUE(faults.rules().empty());
 }
 

@@ -279,6 +279,18 @@ TEST_F(ChaosJudgeTest, FindsAnEarlierWriteWhereTheLastWins) {
   EXPECT_THAT(Judge(false).broken, UnorderedElementsAre(Key("the last writer wins")));
 }
 
+TEST_F(ChaosJudgeTest, WhoIsLastIsNotKnownWithinWhatClocksAreApart) {
+  key_ = 2;
+  const auto first = Put({kA, 1});
+  Put({kB, 1});
+  Read({{kA, 1}, {kB, 1}}, {{{kA, 1}, first}});
+  EXPECT_FALSE(Judge(false).kept());
+  history_.clock_skew = seconds(10);
+  EXPECT_TRUE(Judge(false).kept());
+  history_.clock_skew = std::chrono::milliseconds(100);
+  EXPECT_FALSE(Judge(false).kept());
+}
+
 TEST_F(ChaosJudgeTest, AnEarlierWriteShowsWhereTheLaterOneWasDeletedAlone) {
   key_ = 2;
   const auto first = Put({kA, 1});

@@ -33,15 +33,16 @@ TEST(ChaosPlan, IsAFunctionOfTheSeed) {
 
 TEST(ChaosPlan, EveryKindComesBeforeAnyComesAgain) {
   std::set<ChaosFaultKind> kinds;
-  for (const ChaosFault& fault : Some(ChaosPlan::OfNodes(3), 7)) kinds.insert(fault.kind);
+  for (const ChaosFault& fault : Some(ChaosPlan::OfNodes(3), 9)) kinds.insert(fault.kind);
   for (const ChaosFault& fault : Some(ChaosPlan::OfNetwork(3), 5)) kinds.insert(fault.kind);
-  EXPECT_EQ(kinds.size(), 11);
+  EXPECT_EQ(kinds.size(), 13);
 }
 
 TEST(ChaosPlan, WhatTakesADiskWaitsUntilAllIsQuiet) {
   using enum ChaosFaultKind;
   for (const ChaosFaultKind kind : {kWipe, kJoin, kLeave}) EXPECT_TRUE(NeedsQuiet(kind));
-  for (const ChaosFaultKind kind : {kKill, kPause, kRestart, kPartition, kLoss}) {
+  for (const ChaosFaultKind kind :
+       {kKill, kPause, kRestart, kClock, kDiskFull, kPartition, kLoss}) {
     EXPECT_FALSE(NeedsQuiet(kind)) << ChaosFaultName(kind);
   }
 }
