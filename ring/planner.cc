@@ -25,14 +25,17 @@ constexpr MemberIndex kNobody = RingDraft::kNobody;
 constexpr int64_t kCostOfMove = 8 * RingDraft::kUnevennessOfOne;
 // The most that polishing tries. A plan is polished once, a fraction of a second before data moves
 // for minutes.
+constexpr int kRearrangePasses = 8;
+constexpr int kRearrangeTries = 32;  // for each position that has another owner, in each pass
 constexpr int kPolishPasses = 8;
-constexpr int kPolishTries = 64;  // for each position that needs it, in each pass
+constexpr int kPolishTries = 32;  // for each position that needs it, in each pass
 
 // Plans in three steps. Partitions without an owner are given out in ring order, so that any n that
 // follow each other have different owners in as many zones as can be: such a window of n is the
 // preference list itself, and a member then has n replicas for each partition it owns. Members that
-// own too much hand over what disturbs the other lists least. What is still uneven or moves without
-// need is polished by swaps, which leave every member as many partitions as it has.
+// own too much hand over what disturbs the other lists least. What has changed hands is rearranged
+// as long as that evens the lists out or moves less. What is still uneven or moves without need is
+// polished by swaps. Both leave every member as many partitions as it has.
 class Planner {
  public:
   // `members` sorted by id, and fit for a layout. Both are borrowed.
@@ -52,6 +55,7 @@ class Planner {
   int64_t Clashes(size_t position, MemberIndex member) const;
   void HandOver(RingDraft* draft);
   bool HandOverFrom(size_t begin, size_t end, MemberIndex receiver, RingDraft* draft);
+  void Rearrange(RingDraft* draft);
   void Polish(RingDraft* draft);
   void WarnOfWeights(std::vector<std::string>* warnings) const;
   uint64_t Lot(size_t position, MemberIndex member) const;
@@ -62,12 +66,13 @@ class Planner {
   const std::vector<PartitionId> order_;
   std::vector<uint64_t> lots_;  // by member: its id, hashed
 
-  std::vector<MemberIndex> index_now_;     // by index in the previous layout; kNobody: it is gone
-  std::vector<MemberIndex> owners_;        // by position
-  std::vector<MemberIndex> lists_before_;  // by position and place, n each; as RingDraft wants it
-  std::vector<Quota> quotas_;              // by member
-  std::vector<int64_t> owed_;              // by member: partitions to receive, or below 0 to give
-  Random random_;                          // of a fixed seed: a plan depends on its request only
+  std::vector<MemberIndex> index_now_;      // by index in the previous layout; kNobody: it is gone
+  std::vector<MemberIndex> owners_;         // by position
+  std::vector<MemberIndex> owners_before_;  // by position; kNobody: it is gone
+  std::vector<MemberIndex> lists_before_;   // by position and place, n each; as RingDraft wants it
+  std::vector<Quota> quotas_;               // by member
+  std::vector<int64_t> owed_;               // by member: partitions to receive, or below 0 to give
+  Random random_;                           // of a fixed seed: a plan depends on its request only
 
   std::vector<int64_t> zone_clashes_;  // scratch: by zone, for the position at hand
 };
@@ -98,6 +103,7 @@ std::vector<MemberIndex> Planner::Run() {
   }
   quotas_ = QuotasFor(members_, shape_, PartitionCount(request_.partition_bits), owned_before);
   if (SharesStay()) return InPartitionOrder(owners_);
+  if (request_.previous) owners_before_ = owners_;
   for (size_t i = 0; i < members_.size(); ++i) {
     owed_.push_back(int64_t{quotas_[i].partitions} - owned_before[i]);
   }
@@ -108,6 +114,7 @@ std::vector<MemberIndex> Planner::Run() {
                                      .owners = owners_,
                                      .lists_before = std::move(lists_before_)});
   HandOver(&draft);
+  Rearrange(&draft);
   Polish(&draft);
 
   for (size_t position = 0; position < order_.size(); ++position) {
@@ -310,6 +317,41 @@ bool Planner::HandOverFrom(size_t begin, size_t end, MemberIndex receiver, RingD
   --owed_[receiver.value];
   draft->Assign(chosen, receiver);
   return true;
+}
+
+// What has changed hands may as well have done so elsewhere: two members that both received swap
+// what they got, and whoever received gives back and takes another partition of the same donor.
+// Neither copies more than what is copied anyway.
+void Planner::Rearrange(RingDraft* draft) {
+  if (owners_before_.empty()) return;
+  std::vector<size_t> changed;
+  std::vector<std::vector<size_t>> owned(members_.size());
+  for (int pass = 0; pass < kRearrangePasses; ++pass) {
+    changed.clear();
+    for (std::vector<size_t>& list : owned) list.clear();
+    for (size_t position = 0; position < draft->size(); ++position) {
+      const MemberIndex owner = draft->owner(position);
+      if (owner == owners_before_[position]) {
+        owned[owner.value].push_back(position);
+      } else {
+        changed.push_back(position);
+      }
+    }
+    const int64_t cost_before_pass = Cost(*draft);
+    for (const size_t position : changed) {
+      for (int tries = 0; tries < kRearrangeTries; ++tries) {
+        const MemberIndex before = owners_before_[position];
+        const bool back = before != kNobody && random_.Chance(1, 2) && !owned[before.value].empty();
+        const std::vector<size_t>& among = back ? owned[before.value] : changed;
+        const size_t other = among[random_.Below(among.size())];
+        if (draft->owner(other) == draft->owner(position)) continue;
+        const int64_t cost = Cost(*draft);
+        draft->Swap(position, other);
+        if (Cost(*draft) > cost) draft->Swap(position, other);
+      }
+    }
+    if (Cost(*draft) == cost_before_pass) return;
+  }
 }
 
 // Swaps that cost nothing are kept too: they lead out of dead ends.

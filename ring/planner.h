@@ -1,5 +1,12 @@
 // Decides who owns which partition. A pure function: the same members give the same layout on every
 // node, whatever order they are named in.
+//
+// Who takes over from another one owns what that one did, and if nothing else has changed nothing
+// else moves. Otherwise every member owns its weighted share (ring/quota.h) rounded down or up, and
+// replicas move about as little as the plan's own shares make necessary, which is what the members
+// hold more by it than they held before: with no more zones than replicas at most 1.1 times that
+// and one replica, when one member joins or leaves. With more zones each list leaves zones out, and
+// which those are must change for the shares to: docs/decisions/what-a-plan-moves.md has figures.
 #pragma once
 
 #include <cstdint>
