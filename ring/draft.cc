@@ -46,10 +46,12 @@ RingDraft::RingDraft(Options options)
     if (member != kNobody) lacking_[member.value] -= kWholeReplica;
   }
   for (size_t start = 0; start < owners_.size(); ++start) Relist(start);
+  Keep();
 }
 
 void RingDraft::Assign(size_t position, MemberIndex owner) {
   if (owners_[position] == owner) return;
+  owners_undo_.push_back({.position = position, .owner = owners_[position]});
   owners_[position] = owner;
   // A walk that starts earlier never ends later, so the lists that depend on this position are
   // those of an unbroken run of starts that ends here.
@@ -67,6 +69,25 @@ void RingDraft::Swap(size_t a, size_t b) {
   Assign(b, owner_of_a);
 }
 
+void RingDraft::Keep() {
+  owners_undo_.clear();
+  lists_undo_.clear();
+  members_undo_.clear();
+}
+
+void RingDraft::TakeBack() {
+  // Backwards, since one list may have changed more than once.
+  for (size_t i = lists_undo_.size(); i-- > 0;) {
+    const ListUndo& undo = lists_undo_[i];
+    SetList(undo.start, std::span(members_undo_).subspan(i * shape_.n, shape_.n));
+    reaches_[undo.start] = undo.reach;
+  }
+  for (size_t i = owners_undo_.size(); i-- > 0;) {
+    owners_[owners_undo_[i].position] = owners_undo_[i].owner;
+  }
+  Keep();
+}
+
 bool RingDraft::IsWasteful(size_t position) const {
   if (lists_before_.empty()) return false;
   const size_t size = owners_.size();
@@ -80,6 +101,10 @@ bool RingDraft::IsWasteful(size_t position) const {
 
 std::span<const MemberIndex> RingDraft::ListBefore(size_t start) const {
   return std::span(lists_before_).subspan(start * shape_.n, shape_.n);
+}
+
+std::span<MemberIndex> RingDraft::ListOf(size_t start) {
+  return std::span(lists_).subspan(start * shape_.n, shape_.n);
 }
 
 bool RingDraft::ListIsWasteful(size_t start) const {
@@ -96,15 +121,24 @@ bool RingDraft::ListIsWasteful(size_t start) const {
 }
 
 void RingDraft::Relist(size_t start) {
+  const uint32_t reach = reaches_[start];
   Walk(start);
-  const std::span<MemberIndex> list = std::span(lists_).subspan(start * shape_.n, shape_.n);
+  const std::span<const MemberIndex> list = ListOf(start);
+  if (reaches_[start] == reach && std::ranges::equal(list, walked_)) return;
+  lists_undo_.push_back({.start = start, .reach = reach});
+  members_undo_.insert(members_undo_.end(), list.begin(), list.end());
+  SetList(start, walked_);
+}
+
+void RingDraft::SetList(size_t start, std::span<const MemberIndex> list) {
+  const std::span<MemberIndex> known = ListOf(start);
+  for (const MemberIndex member : known) {
+    if (!Contains(list, member)) Count(start, member, -1);
+  }
   for (const MemberIndex member : list) {
-    if (!Contains(walked_, member)) Count(start, member, -1);
+    if (!Contains(known, member)) Count(start, member, +1);
   }
-  for (const MemberIndex member : walked_) {
-    if (!Contains(list, member)) Count(start, member, +1);
-  }
-  std::ranges::copy(walked_, list.begin());
+  std::ranges::copy(list, known.begin());
 }
 
 // Finds the same members as the first n of Layout::Walk, in other words: each zone's first `low`,

@@ -35,6 +35,10 @@ class RingDraft {
   MemberIndex owner(size_t position) const { return owners_[position]; }
   void Assign(size_t position, MemberIndex owner);
   void Swap(size_t a, size_t b);
+  // What has been assigned so far stays.
+  void Keep();
+  // Takes back all that was assigned since Keep(), for less than assigning it anew would cost.
+  void TakeBack();
 
   // Whether the member holds more or fewer replicas than is tolerated.
   bool IsUneven(MemberIndex member) const { return excess_[member.value] != 0; }
@@ -50,9 +54,20 @@ class RingDraft {
   int64_t moved() const { return moved_; }
 
  private:
+  struct OwnerBefore {
+    size_t position = 0;
+    MemberIndex owner;
+  };
+  struct ListUndo {
+    size_t start = 0;
+    uint32_t reach = 0;
+  };
+
   std::span<const MemberIndex> ListBefore(size_t start) const;
+  std::span<MemberIndex> ListOf(size_t start);
   bool ListIsWasteful(size_t start) const;
   void Relist(size_t start);
+  void SetList(size_t start, std::span<const MemberIndex> list);
   void Walk(size_t start);
   void Count(size_t start, MemberIndex member, int64_t change);
 
@@ -71,6 +86,11 @@ class RingDraft {
   std::vector<int64_t> excess_;    // by member, signed, in fractions of a replica
   int64_t unevenness_ = 0;
   int64_t moved_ = 0;
+
+  // What was there before each change since Keep(), in the order of the changes.
+  std::vector<OwnerBefore> owners_undo_;
+  std::vector<ListUndo> lists_undo_;
+  std::vector<MemberIndex> members_undo_;  // the lists of lists_undo_, shape_.n each
 
   // Scratch of Walk: its result, and what it has met, valid where the stamp is the current one.
   std::vector<MemberIndex> walked_;

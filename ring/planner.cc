@@ -57,6 +57,7 @@ class Planner {
   bool HandOverFrom(size_t begin, size_t end, MemberIndex receiver, RingDraft* draft);
   void Rearrange(RingDraft* draft);
   void Polish(RingDraft* draft);
+  static void TrySwap(size_t a, size_t b, RingDraft* draft);
   void WarnOfWeights(std::vector<std::string>* warnings) const;
   uint64_t Lot(size_t position, MemberIndex member) const;
 
@@ -282,16 +283,29 @@ int64_t Planner::Clashes(size_t position, MemberIndex member) const {
 }
 
 // Each receiver takes one partition from each of as many slices of the ring as it is owed, so that
-// its own lie far apart, and what it still lacks from anywhere.
+// its own lie far apart, and what it still lacks from anywhere. All go round the ring together: a
+// list that waits for the first member of a zone depends on all that is behind it, and every try
+// would walk the whole ring while there is none.
 void Planner::HandOver(RingDraft* draft) {
   const size_t size = draft->size();
+  struct Turn {
+    size_t begin = 0;
+    size_t end = 0;
+    MemberIndex receiver;
+  };
+  std::vector<Turn> turns;
   for (size_t i = 0; i < members_.size(); ++i) {
-    const MemberIndex receiver{static_cast<uint16_t>(i)};
     const auto slices = static_cast<size_t>(std::max<int64_t>(0, owed_[i]));
     for (size_t slice = 0; slice < slices; ++slice) {
-      HandOverFrom(slice * size / slices, (slice + 1) * size / slices, receiver, draft);
+      turns.push_back({.begin = slice * size / slices,
+                       .end = (slice + 1) * size / slices,
+                       .receiver = MemberIndex{static_cast<uint16_t>(i)}});
     }
-    while (owed_[i] > 0 && HandOverFrom(0, size, receiver, draft)) {
+  }
+  std::ranges::stable_sort(turns, {}, &Turn::begin);
+  for (const Turn& turn : turns) HandOverFrom(turn.begin, turn.end, turn.receiver, draft);
+  for (size_t i = 0; i < members_.size(); ++i) {
+    while (owed_[i] > 0 && HandOverFrom(0, size, MemberIndex{static_cast<uint16_t>(i)}, draft)) {
     }
   }
 }
@@ -304,9 +318,10 @@ bool Planner::HandOverFrom(size_t begin, size_t end, MemberIndex receiver, RingD
   for (size_t position = begin; position < end; ++position) {
     const MemberIndex donor = draft->owner(position);
     if (owed_[donor.value] >= 0) continue;
+    draft->Keep();
     draft->Assign(position, receiver);
     const Rank rank{Cost(*draft), owed_[donor.value], Lot(position, receiver)};
-    draft->Assign(position, donor);
+    draft->TakeBack();
     if (!best || rank < *best) {
       best = rank;
       chosen = position;
@@ -345,16 +360,21 @@ void Planner::Rearrange(RingDraft* draft) {
         const std::vector<size_t>& among = back ? owned[before.value] : changed;
         const size_t other = among[random_.Below(among.size())];
         if (draft->owner(other) == draft->owner(position)) continue;
-        const int64_t cost = Cost(*draft);
-        draft->Swap(position, other);
-        if (Cost(*draft) > cost) draft->Swap(position, other);
+        TrySwap(position, other, draft);
       }
     }
     if (Cost(*draft) == cost_before_pass) return;
   }
 }
 
-// Swaps that cost nothing are kept too: they lead out of dead ends.
+// One that costs nothing is kept too: it leads out of dead ends.
+void Planner::TrySwap(size_t a, size_t b, RingDraft* draft) {
+  const int64_t cost = Cost(*draft);
+  draft->Keep();
+  draft->Swap(a, b);
+  if (Cost(*draft) > cost) draft->TakeBack();
+}
+
 void Planner::Polish(RingDraft* draft) {
   for (int pass = 0; pass < kPolishPasses; ++pass) {
     const int64_t cost_before_pass = Cost(*draft);
@@ -363,9 +383,7 @@ void Planner::Polish(RingDraft* draft) {
       for (int tries = 0; tries < kPolishTries; ++tries) {
         const size_t other = random_.Below(draft->size());
         if (draft->owner(other) == draft->owner(position)) continue;
-        const int64_t cost = Cost(*draft);
-        draft->Swap(position, other);
-        if (Cost(*draft) > cost) draft->Swap(position, other);
+        TrySwap(position, other, draft);
       }
     }
     if (Cost(*draft) == cost_before_pass) return;

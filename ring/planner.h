@@ -4,9 +4,10 @@
 // Who takes over from another one owns what that one did, and if nothing else has changed nothing
 // else moves. Otherwise every member owns its weighted share (ring/quota.h) rounded down or up, and
 // replicas move about as little as the plan's own shares make necessary, which is what the members
-// hold more by it than they held before: with no more zones than replicas at most 1.1 times that
-// and one replica, when one member joins or leaves. With more zones each list leaves zones out, and
-// which those are must change for the shares to: docs/decisions/what-a-plan-moves.md has figures.
+// hold more by it than they held before: with one zone, or as many as replicas, at most 1.1 times
+// that and one replica, when one member joins or leaves. Otherwise lists have a zone twice or leave
+// some out, and which those are may have to change for the shares to:
+// docs/decisions/what-a-plan-moves.md has figures.
 #pragma once
 
 #include <cstdint>

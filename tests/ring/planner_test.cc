@@ -126,7 +126,7 @@ size_t Moved(const Layout& before, const Layout& after, NodeId from, NodeId to) 
 TEST(Planner, WhoTakesOverOwnsWhatTheOtherDidAndNothingElseMoves) {
   Random random(11);
   for (int round = 0; round < 60; ++round) {
-    const auto bits = static_cast<unsigned>(random.Between(3, 10));
+    const auto bits = static_cast<unsigned>(random.Between(3, 9));
     std::vector<Member> members = MembersOf(random.Between(1, 60), random.Between(1, 6));
     for (Member& member : members) {
       if (random.Chance(1, 6)) member.weight = static_cast<uint32_t>(random.Between(1, 400));
@@ -220,14 +220,15 @@ Measured Measure(const Layout& before, const Layout& after) {
   return measured;
 }
 
-// The worst that was seen with more zones than replicas was 1.67 times the least; nearly all plans
-// are within 1.1 (docs/decisions/what-a-plan-moves.md).
+// With one zone, or as many as replicas, a plan moves little. Where a zone must stand in each list
+// twice, or lists leave zones out, the worst that was seen was 1.67 times the least; nearly all plans
+// are within 1.1 all the same (docs/decisions/what-a-plan-moves.md).
 TEST(Planner, KeepsSharesEvenAndMovesLittleWhenOneJoinsOrLeaves) {
   Random random(5);
   size_t moved = 0;
   size_t gained = 0;
   for (int round = 0; round < 150; ++round) {
-    const auto bits = static_cast<unsigned>(random.Between(3, round % 10 == 0 ? 12 : 10));
+    const auto bits = static_cast<unsigned>(random.Between(3, round % 15 == 0 ? 12 : 9));
     const size_t zones = random.Between(1, 6);
     const size_t count = random.Chance(1, 2) ? random.Between(1, 14) : random.Between(1, 199);
     std::vector<Member> members = MembersOf(count, zones);
@@ -250,7 +251,7 @@ TEST(Planner, KeepsSharesEvenAndMovesLittleWhenOneJoinsOrLeaves) {
                               std::to_string(bits) + " partitions";
     EXPECT_LT(measured.off, 1.0) << world;
     EXPECT_LE(static_cast<double>(measured.moved),
-              static_cast<double>(measured.gained) * (zones <= 3 ? 1.1 : 1.8) + 1)
+              static_cast<double>(measured.gained) * (zones == 1 || zones == 3 ? 1.1 : 1.8) + 1)
         << world;
     moved += measured.moved;
     gained += measured.gained;
@@ -263,7 +264,7 @@ TEST(Planner, KeepsReplicasApartWhateverTheMembersAre) {
   Random random(7);
   for (int round = 0; round < 60; ++round) {
     const uint64_t zones = random.Between(1, 6);
-    const auto bits = static_cast<unsigned>(random.Between(3, 10));
+    const auto bits = static_cast<unsigned>(random.Between(3, round % 20 == 0 ? 12 : 8));
     std::optional<Layout> layout;
     size_t count = random.Chance(1, 3) ? random.Between(1, 3) : random.Between(1, 200);
     for (int step = 0; step < 3; ++step) {
@@ -296,6 +297,20 @@ TEST(Planner, KeepsReplicasApartWhateverTheMembersAre) {
       count = random.Chance(1, 2) ? count + random.Between(1, 3)
                                   : std::max<size_t>(1, count - random.Below(count));
     }
+  }
+}
+
+// Until the first member of a zone owns something, every list is looked for all round the ring.
+TEST(Planner, GrowsOntoManyMembersInNewZonesAtOnce) {
+  for (const size_t zones : {2, 6}) {
+    const auto before = PlanLayout({.members = MembersOf(1, 1), .partition_bits = 11});
+    ASSERT_TRUE(before.has_value());
+    const auto after = PlanLayout(
+        {.members = MembersOf(12, zones), .partition_bits = 11, .previous = &before->layout});
+    ASSERT_TRUE(after.has_value());
+    const Measured measured = Measure(before->layout, after->layout);
+    EXPECT_LT(measured.off, 1.0);
+    EXPECT_EQ(measured.moved, measured.gained) << "the one that held everything keeps its share";
   }
 }
 
