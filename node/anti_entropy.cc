@@ -1,6 +1,7 @@
 #include "node/anti_entropy.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -20,6 +21,7 @@ void AntiEntropy::Relay(MonotonicTime now, const Topology& topology, const Peers
   partitions_.clear();
   queue_.clear();
   under_way_ = 0;
+  if (fills_ == 0) filling_since_.reset();
   fills_ = 0;
   fill_from_.reset();
   for (uint32_t partition = 0; partition < topology.layout().partition_count(); ++partition) {
@@ -40,6 +42,10 @@ void AntiEntropy::Relay(MonotonicTime now, const Topology& topology, const Peers
           if (!known->under_way) task.due = known->due;
         }
         task.source = std::ranges::find(sources, peer) != sources.end();
+        if (task.source && known != before.end() && NameOf(*known) == NameOf(task)) {
+          task.records = known->records;
+          task.bytes = known->bytes;
+        }
         task.begins = task.source || peers.IdOf(kSelf) < peers.IdOf(peer);
         fills_ += task.source ? 1 : 0;
         if (task.source || !IsMended(task)) task.due = now;
@@ -103,6 +109,44 @@ size_t AntiEntropy::filled() const {
       tasks_, [&](const Task& task) { return task.source && IsFilled(task); }));
 }
 
+void AntiEntropy::Pulled(size_t task, size_t bytes) {
+  if (!tasks_[task].source) return;
+  ++tasks_[task].records;
+  tasks_[task].bytes += bytes;
+}
+
+NodeFilling AntiEntropy::Filling(const Peers& peers) const {
+  NodeFilling filling;
+  if (fills_ == 0 || !filling_since_) return filling;
+  filling.since = filling_since_;
+  std::map<PeerIndex, FillSource> sources;
+  // By partition: whether all its sources have given all that they had.
+  std::map<uint32_t, bool> copied;
+  std::map<uint32_t, bool> checked;
+  for (const Task& task : tasks_) {
+    if (!task.source) continue;
+    const bool is_copied = task.levelled_at && *task.levelled_at >= *filling_since_;
+    FillSource& source = sources[task.peer];
+    source.from = peers.IdOf(task.peer);
+    ++source.comparisons;
+    source.copied += is_copied ? 1 : 0;
+    source.checked += IsFilled(task) ? 1 : 0;
+    source.records += task.records;
+    source.bytes += task.bytes;
+    copied.try_emplace(task.partition, true).first->second &= is_copied;
+    checked.try_emplace(task.partition, true).first->second &= IsFilled(task);
+  }
+  for (const auto& [peer, source] : sources) filling.sources.push_back(source);
+  const auto count = [](const std::map<uint32_t, bool>& done) {
+    return static_cast<size_t>(
+        std::ranges::count_if(done, [](const auto& entry) { return entry.second; }));
+  };
+  filling.partitions = copied.size();
+  filling.copied = count(copied);
+  filling.checked = count(checked);
+  return filling;
+}
+
 void AntiEntropy::Postpone(size_t index, MonotonicTime due) {
   Task& task = tasks_[index];
   queue_.erase({task.due, index});
@@ -112,6 +156,8 @@ void AntiEntropy::Postpone(size_t index, MonotonicTime due) {
 
 std::optional<size_t> AntiEntropy::Next(OpContext& context) {
   const MonotonicTime now = context.now.monotonic;
+  // Not when it was found to be needed, which may be before the node knows the time.
+  if (fills_ > 0 && !filling_since_) filling_since_ = now;
   while (under_way_ < kExchangesMax && !queue_.empty() && queue_.begin()->first <= now) {
     const size_t index = queue_.begin()->second;
     Task& task = tasks_[index];

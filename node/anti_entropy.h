@@ -31,6 +31,8 @@ class AntiEntropy {
     // must come here before the older one can go.
     bool source = false;
     std::optional<MonotonicTime> levelled_at;  // since when all that the peer had then is here
+    uint64_t records = 0;                      // that came from the peer, as a source
+    uint64_t bytes = 0;
     // When both last said that they hold the same.
     std::optional<MonotonicTime> equal_at;
     uint32_t misses = 0;  // exchanges since then
@@ -62,6 +64,10 @@ class AntiEntropy {
   enum class Mended : uint8_t { kNotYet, kLevel, kNobodyElse };
   // Requires Mend before.
   Mended IsMended(uint32_t partition) const;
+  // A record has come, by this task.
+  void Pulled(size_t task, size_t bytes);
+  // As Node::Filling.
+  NodeFilling Filling(const Peers& peers) const;
 
   // The partitions that this node owns.
   const std::vector<uint32_t>& partitions() const { return partitions_; }
@@ -113,6 +119,7 @@ class AntiEntropy {
   size_t fills_ = 0;
   std::optional<MonotonicTime> fill_from_;
   std::map<uint32_t, MonotonicTime> mending_;  // by partition: since when
+  std::optional<MonotonicTime> filling_since_;
 };
 
 }  // namespace eddy::node

@@ -247,12 +247,14 @@ void Background::Settle(OpContext& context, uint64_t id, const SyncRow& row,
                         SyncRow::Progress progress) {
   if (progress == SyncRow::Progress::kUnderWay) return;
   const uint64_t exchange_id = row.exchange;
+  const size_t pulled_bytes = row.pulled_bytes;
   context.budget.Return(row.bytes);
   operations_.Erase(id);
   Operation* operation = operations_.Find(exchange_id);
   if (operation == nullptr) return;  // it was given up before
   auto& exchange = std::get<SyncExchange>(*operation);
   exchange.OnRowEnded(context, progress == SyncRow::Progress::kLevel);
+  if (pulled_bytes > 0) anti_entropy_.Pulled(exchange.setting().task, pulled_bytes);
   Settle(context, exchange_id, &exchange);
 }
 

@@ -35,6 +35,7 @@ class Background {
   void BeginFill(OpContext& context) { anti_entropy_.BeginFill(context.now.monotonic); }
   bool Filled() const { return anti_entropy_.Filled(); }
   bool Removing() const { return removing_ > 0; }
+  size_t partitions_to_hand_over() const { return handover_.left(); }
   bool HandedOver() const { return handover_.done() && removing_ == 0; }
   // Grows whenever something comes that is not ours.
   uint64_t noted() const { return handover_.noted(); }

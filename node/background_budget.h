@@ -39,6 +39,7 @@ class BackgroundBudget {
   // The part of the rate that is allowed now, of kWhole.
   static constexpr uint64_t kWhole = 256;
   uint64_t share() const { return share_; }
+  uint64_t bytes_per_second() const { return options_.bytes_per_second; }
   size_t bytes_in_flight() const { return bytes_in_flight_; }
   size_t items_in_flight() const { return items_in_flight_; }
   Duration foreground_p99() const { return foreground_p99_; }

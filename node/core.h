@@ -43,6 +43,9 @@ class Node::Core {
   void Tick(Now now);
   void BeginStop(Now now);
   Status Force(Now now, std::span<const ring::LayoutChange> changes);
+  Status Stage(Now now, std::span<const ring::LayoutChange> changes);
+  Status Commit(Now now, Digest plan);
+  Status ClearStage(Now now);
 
   bool Ready(std::string_view* reason) const;
 

@@ -24,6 +24,25 @@ Status Node::Core::Force(Now now, std::span<const ring::LayoutChange> changes) {
   return {};
 }
 
+Status Node::Core::Stage(Now now, std::span<const ring::LayoutChange> changes) {
+  OpContext context = Context(now);
+  return membership.Stage(context, changes);
+}
+
+Status Node::Core::Commit(Now now, Digest plan) {
+  OpContext context = Context(now);
+  return membership.Commit(context, plan);
+}
+
+Status Node::Core::ClearStage(Now now) {
+  OpContext context = Context(now);
+  if (!membership.IsMember()) {
+    return Fail(Code::kUnavailable, "this node is no member of a cluster");
+  }
+  membership.ClearStage(context);
+  return {};
+}
+
 void Node::Core::FollowMembership(OpContext& context) {
   if (layouts_seen_ != membership.changes()) {
     layouts_seen_ = membership.changes();

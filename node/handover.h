@@ -97,6 +97,8 @@ class Handover {
   // How often something came that is not ours.
   uint64_t noted() const { return notes_; }
 
+  // Partitions that may hold something of that, still to be looked through.
+  size_t left() const { return todo_.size() + (reading_ ? 1 : 0); }
   // Nothing is held any more that others should hold.
   bool done() const { return todo_.empty() && !reading_; }
 

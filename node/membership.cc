@@ -16,7 +16,11 @@ using Kind = LayoutChange::Kind;
 
 Membership::Membership(const MembershipOptions& options, ring::Member self,
                        std::string_view layouts, std::string_view votes, Random random)
-    : options_(options), random_(random), self_(std::move(self)), layouts_durable_(layouts) {
+    : options_(options),
+      random_(random),
+      self_(std::move(self)),
+      stage_(random_.NextId<ActorId>()),
+      layouts_durable_(layouts) {
   if (!layouts.empty()) {
     // The rows were checked when they were read.
     auto history = LayoutHistory::Decode(layouts);
@@ -98,6 +102,92 @@ Result<ring::Plan> Membership::PlanOf(std::span<const LayoutChange> changes) con
                            .n = options_.replicas,
                            .previous = &newest,
                            .successions = ring::SuccessionsOf(*orders)});
+}
+
+LayoutStage Membership::StageWith(std::span<const LayoutChange> changes) const {
+  LayoutStage stage = stage_;
+  for (const LayoutChange& change : changes) stage.Add(change, history_->newest().version());
+  return stage;
+}
+
+Status Membership::Stage(OpContext& context, std::span<const LayoutChange> changes) {
+  if (!IsMember()) return Fail(Code::kUnavailable, "this node is no member of a cluster");
+  LayoutStage stage = StageWith(changes);
+  if (stage.size() > kOrdersMax) {
+    return Fail(Code::kBusy, "too many changes are staged: commit or clear them first");
+  }
+  if (stage.told() > kStageToldMax) {
+    return Fail(Code::kBusy,
+                "too much has been staged and dropped while members were up to remember more: make "
+                "this change at once, with --yes");
+  }
+  if (auto plan = PlanOf(stage.changes()); !plan) return std::unexpected(plan.error());
+  stage_ = std::move(stage);
+  TellAll(context);
+  return {};
+}
+
+Status Membership::Commit(OpContext& context, Digest plan) {
+  if (!IsMember()) return Fail(Code::kUnavailable, "this node is no member of a cluster");
+  const std::vector<LayoutChange> changes = stage_.changes();
+  if (changes.empty())
+    return Fail(Code::kConflict,
+                "nothing is staged, so nothing was changed: stage a change first, as 'eddyctl "
+                "cluster leave NODE' does");
+  const auto now = PlanOf(changes);
+  if (!now) return std::unexpected(now.error());
+  if (now->layout.digest() != plan) {
+    return Fail(Code::kConflict,
+                "nothing was changed: what is staged, or the cluster, is not as it was when you "
+                "looked; look at 'eddyctl cluster plan' again");
+  }
+  if (Status ordered = Order(changes); !ordered) return ordered;
+  ClearStage(context);
+  return {};
+}
+
+void Membership::ClearStage(OpContext& context) {
+  stage_.Clear();
+  TellAll(context);
+}
+
+void Membership::ReviewStage(OpContext& context) {
+  if (std::exchange(stage_reviewed_, changes_) == changes_) return;
+  if (stage_.Review(history_->newest())) TellAll(context);
+}
+
+void Membership::StageAsker(OpContext& context, const ring::Member& asker) {
+  const ring::Layout& newest = history_->newest();
+  LayoutStage stage = stage_;
+  if (stage.size() >= kOrdersMax || stage.told() >= kStageToldMax ||
+      !stage.AddAsker(asker, newest.version())) {
+    return;
+  }
+  // One that can never come in would be in the way of all else that is staged.
+  if (!MembersAfter(newest, stage.changes())) return;
+  stage_ = std::move(stage);
+  TellAll(context);
+}
+
+bool Membership::JoinStage(OpContext& context, const std::string& encoded) {
+  // Whoever knows of none is told with the next news, and no answer is owed: it may be of a version
+  // that never speaks of it.
+  if (encoded.empty()) return false;
+  const auto theirs = LayoutStage::Decode(encoded);
+  if (!theirs) {
+    context.counters.Add(Count::kRefusedMalformed);
+    return false;
+  }
+  LayoutStage both = stage_;
+  if (both.Join(*theirs)) {
+    if (both.size() > kStagedMax || both.told() > 4 * kStageToldMax) {
+      context.counters.Add(Count::kRefusedMalformed);
+      return false;
+    }
+    stage_ = both;
+    stage_reviewed_ = 0;
+  }
+  return both != *theirs;
 }
 
 std::vector<ring::Member> Membership::Askers() const {
@@ -195,11 +285,13 @@ void Membership::Receive(OpContext& context, PeerIndex from, const wire::JoinReq
   const bool waits = !options_.auto_join || request.waits;
   if (waits && change.kind == Kind::kJoin && newest.Find(member.id) == nullptr) {
     Remember(request);
+    StageAsker(context, member);
     return Refuse(context, from, request.op,
                   {Code::kUnavailable,
-                   fmt::format("it waits for an order (auto_join = false): 'eddyctl cluster join "
-                               "{0}' lets it in, 'eddyctl cluster replace NODE {0}' lets it take "
-                               "over from another one",
+                   fmt::format("it waits for an order (auto_join = false): its joining is staged, "
+                               "and 'eddyctl cluster commit' lets it in with all else that is; "
+                               "'eddyctl cluster join {0}' stages it again, 'eddyctl cluster "
+                               "replace NODE {0}' lets it take over from another one",
                                member.name)});
   }
   if (auto ok = Order({&change, 1}); !ok) {
@@ -218,15 +310,17 @@ void Membership::Receive(OpContext&, PeerIndex, const wire::JoinReply& reply) {
 // --- What is known, spread
 
 void Membership::Tell(OpContext& context, PeerIndex peer) const {
-  if (IsTold()) context.Send(peer, wire::LayoutNews{.history = history_->Encode()});
+  if (!IsTold()) return;
+  context.Send(peer, wire::LayoutNews{.history = history_->Encode(), .stage = stage_.Encode()});
 }
 
 void Membership::TellAll(OpContext& context) const {
   if (!IsTold()) return;
   const std::string history = history_->Encode();
+  const std::string stage = stage_.Encode();
   for (uint16_t peer = 1; peer < context.peers.size(); ++peer) {
     if (!context.peers.Connected(PeerIndex{peer})) continue;
-    context.Send(PeerIndex{peer}, wire::LayoutNews{.history = history});
+    context.Send(PeerIndex{peer}, wire::LayoutNews{.history = history, .stage = stage});
   }
 }
 
@@ -244,8 +338,11 @@ void Membership::Receive(OpContext& context, PeerIndex from, const wire::LayoutN
   const auto learnt = history_->Join(*theirs);
   if (!learnt) return context.counters.Add(Count::kLayoutsRefused);
   if (*learnt) Changed();
+  const bool among_members =
+      IsMember() && history_->newest().Find(context.peers.IdOf(from)) != nullptr;
+  const bool stage_missing = among_members && JoinStage(context, news.stage);
   const auto missing = theirs->Join(*history_);
-  if (missing && *missing) Tell(context, from);
+  if (stage_missing || (missing && *missing)) Tell(context, from);
 }
 
 void Membership::PeerUp(OpContext& context, PeerIndex peer) {
@@ -281,6 +378,7 @@ void Membership::Tick(OpContext& context) {
   }
   proposer_.OnTick(now, history_->newest().version(), &random_);
   ReviewOrders();
+  ReviewStage(context);
   if (!proposer_.Rests(now)) return;
   if (!orders_.empty() && MayPropose()) return Propose(context);
   // Whoever brought a value so far may be gone, and the others must learn what was chosen.

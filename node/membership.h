@@ -24,6 +24,7 @@
 
 #include "node/layout_acceptor.h"
 #include "node/layout_proposer.h"
+#include "node/layout_stage.h"
 #include "node/operation.h"
 #include "ring/layout_change.h"
 #include "ring/layout_history.h"
@@ -58,6 +59,16 @@ class Membership {
   Status Force(OpContext& context, std::span<const ring::LayoutChange> changes);
   // The layout that these, and those that wait already, would make.
   Result<ring::Plan> PlanOf(std::span<const ring::LayoutChange> changes) const;
+  // What is staged: see node/layout_stage.h. Staged changes are ordered by Commit, at the member
+  // that is asked, as one layout; `plan` is the digest of the layout that PlanOf gave for them.
+  const LayoutStage& stage() const { return stage_; }
+  // What would be, with these.
+  LayoutStage StageWith(std::span<const ring::LayoutChange> changes) const;
+  // As Order; nothing is staged unless all can be done.
+  Status Stage(OpContext& context, std::span<const ring::LayoutChange> changes);
+  // kConflict: nothing is staged, or the plan would be another one now.
+  Status Commit(OpContext& context, Digest plan);
+  void ClearStage(OpContext& context);
   std::vector<ring::Member> Askers() const;
   // Those that wait to be done.
   const std::vector<ring::LayoutChange>& orders() const { return orders_; }
@@ -86,6 +97,10 @@ class Membership {
   // When an acceptor finishes what another proposer has begun and nobody has heard of since.
   static constexpr Duration kFinishAfter = 2 * LayoutProposer::kRoundMax;
   static constexpr size_t kOrdersMax = ring::kLayoutChangesMax;
+  // What members that did not hear each other may have staged together.
+  static constexpr size_t kStagedMax = 4 * ring::kLayoutChangesMax;
+  // LayoutStage::told() of what is staged here.
+  static constexpr size_t kStageToldMax = 1024;
   static constexpr size_t kVotesMax = 1024;
 
   struct Vote {
@@ -100,6 +115,10 @@ class Membership {
   void Remember(const wire::JoinRequest& request);
   void Refuse(OpContext& context, PeerIndex to, uint64_t op, Error error);
   void ReviewOrders();
+  void ReviewStage(OpContext& context);
+  void StageAsker(OpContext& context, const ring::Member& asker);
+  // What another member has staged. True: it lacks something that is staged here.
+  bool JoinStage(OpContext& context, const std::string& encoded);
   bool MayPropose() const;
   void Propose(OpContext& context);
   void SendBallot(OpContext& context);
@@ -137,6 +156,8 @@ class Membership {
   std::string refusal_;
 
   std::vector<ring::LayoutChange> orders_;
+  LayoutStage stage_;
+  uint64_t stage_reviewed_ = 0;  // at which changes_
   LayoutAcceptor acceptor_;
   std::optional<MonotonicTime> accepted_at_;  // about, a value for the next version
   LayoutProposer proposer_;

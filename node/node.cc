@@ -63,6 +63,9 @@ size_t Node::trees_known() const { return core_->background.trees().known(); }
 unsigned Node::background_percent() const {
   return static_cast<unsigned>(core_->budget.share() * 100 / BackgroundBudget::kWhole);
 }
+uint64_t Node::background_bytes_per_second() const { return core_->budget.bytes_per_second(); }
+NodeFilling Node::Filling() const { return core_->background.anti_entropy().Filling(core_->peers); }
+size_t Node::partitions_to_hand_over() const { return core_->background.partitions_to_hand_over(); }
 std::vector<SyncState> Node::SyncStates() const {
   return core_->background.anti_entropy().States();
 }
@@ -80,6 +83,15 @@ uint64_t Node::layout_changes() const { return core_->membership.changes(); }
 Status Node::Order(std::span<const ring::LayoutChange> changes) {
   return core_->membership.Order(changes);
 }
+std::vector<ring::LayoutChange> Node::StagedWith(
+    std::span<const ring::LayoutChange> changes) const {
+  return core_->membership.StageWith(changes).changes();
+}
+Status Node::Stage(Now now, std::span<const ring::LayoutChange> changes) {
+  return core_->Stage(now, changes);
+}
+Status Node::Commit(Now now, Digest plan) { return core_->Commit(now, plan); }
+Status Node::ClearStage(Now now) { return core_->ClearStage(now); }
 Status Node::Force(Now now, std::span<const ring::LayoutChange> changes) {
   return core_->Force(now, changes);
 }

@@ -95,6 +95,25 @@ struct SyncState {
   bool under_way = false;
 };
 
+// What this node copies from one that held it before, because the newest layout gives it to this
+// one. A partition is compared with each of those that held it, and for each number of replicas
+// that buckets have.
+struct FillSource {
+  NodeId from;
+  size_t comparisons = 0;
+  size_t copied = 0;   // of them, after which all was here that the other one had
+  size_t checked = 0;  // likewise, when nobody could write past this node any more
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+};
+struct NodeFilling {
+  std::optional<MonotonicTime> since;  // nullopt: nothing is to be filled
+  std::vector<FillSource> sources;
+  size_t partitions = 0;
+  size_t copied = 0;
+  size_t checked = 0;
+};
+
 class Node {
  public:
   static constexpr Duration kTickPeriod = std::chrono::milliseconds(5);
@@ -148,6 +167,7 @@ class Node {
   size_t trees_known() const;
   // What background work may use now of its rate, in percent: less than 100 while clients feel it.
   unsigned background_percent() const;
+  uint64_t background_bytes_per_second() const;  // 0: without a limit
   // One for each partition, ascending.
   std::vector<SyncState> SyncStates() const;
   // Compares the partition, or all, as soon as may be, with those other owners with whom it is for
@@ -177,6 +197,12 @@ class Node {
   Status Force(Now now, std::span<const ring::LayoutChange> changes);
   // What would come of these changes, with those that wait already; nothing is ordered.
   Result<ring::Plan> PlanOf(std::span<const ring::LayoutChange> changes) const;
+  // Changes that are staged, with these; staging them, ordering all that is staged as one layout,
+  // and dropping it: see node/membership.h.
+  std::vector<ring::LayoutChange> StagedWith(std::span<const ring::LayoutChange> changes) const;
+  Status Stage(Now now, std::span<const ring::LayoutChange> changes);
+  Status Commit(Now now, Digest plan);
+  Status ClearStage(Now now);
   // Nodes that have asked to join and were not let in by themselves, each of another name.
   std::vector<ring::Member> Askers() const;
   // How many comparisons with former owners this node has to make before it holds what the newest
@@ -187,7 +213,10 @@ class Node {
   // something that it is being brought back from the others.
   size_t damaged_partitions() const;
   size_t damaged_ranges() const;
-  // Nothing is held here any more that others should hold.
+  NodeFilling Filling() const;
+  // Partitions still to be looked through for what others should hold; and whether nothing is held
+  // here any more that they should.
+  size_t partitions_to_hand_over() const;
   bool handed_over() const;
   // For whom there may be hints here (node/hint_book.h), in the order of their ids.
   std::vector<NodeId> HintOwners() const;

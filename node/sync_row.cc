@@ -22,6 +22,7 @@ SyncRow::Progress SyncRow::OnReadReply(OpContext& context, uint64_t op, PeerInde
   // It went while we asked.
   if (reply.record.empty()) return Progress::kLevel;
   theirs = storage::RecordDigest(reply.record);
+  pulled_bytes = reply.record.size();
   step = Step::kJoining;
   context.counters.Add(Count::kSyncPulled);
   context.effects.verbs.push_back(

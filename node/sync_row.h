@@ -29,6 +29,7 @@ struct SyncRow {
   Digest theirs;     // of the peer's record, if it has one
   size_t bytes = 0;  // of both records: what the budget is charged
   Step step = Step::kAsking;
+  size_t pulled_bytes = 0;  // of the record that the peer sent
   MonotonicTime give_up_at;
 
   Progress Begin(OpContext& context, uint64_t op);

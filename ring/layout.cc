@@ -24,12 +24,14 @@ bool IsNameText(std::string_view text) {
 }
 
 Status CheckMember(const Member& member) {
-  const std::string id = member.id.ToHex();
+  const bool is_named =
+      !member.name.empty() && member.name.size() <= kMemberNameBytesMax && IsNameText(member.name);
   const auto refuse = [&](std::string why) {
-    return Fail(Code::kInvalidArgument, fmt::format("member {}: {}", id, why));
+    return Fail(Code::kInvalidArgument,
+                fmt::format("member {}: {}", is_named ? member.name : member.id.ToHex(), why));
   };
   if (member.id.IsNone()) return refuse("the id of zeros names nobody");
-  if (member.name.empty() || member.name.size() > kMemberNameBytesMax || !IsNameText(member.name)) {
+  if (!is_named) {
     return refuse(fmt::format("its name must be 1 to {} of [A-Za-z0-9_.-]", kMemberNameBytesMax));
   }
   if (member.zone.size() > kMemberNameBytesMax || !IsNameText(member.zone)) {

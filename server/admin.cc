@@ -70,12 +70,16 @@ struct Call {
   std::string_view name;
   Answer (*run)(node::Node* node, Now now, const Json& arguments);
 };
-constexpr std::array<Call, 8> kCalls = {{
+constexpr std::array<Call, 12> kCalls = {{
+    {"cluster.clear", ClearCluster},
+    {"cluster.commit", CommitCluster},
     {"cluster.force", ForceCluster},
     {"cluster.order", OrderCluster},
     {"cluster.plan", PlanCluster},
     {"cluster.ring", ShowRing},
     {"cluster.show", ShowCluster},
+    {"cluster.stage", StageCluster},
+    {"cluster.transfers", ShowTransfers},
     {"repair.start", RepairStart},
     {"repair.status", RepairStatus},
     {"tasks.cancel", CancelTask},

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -23,6 +24,10 @@ using AdminAnswer = Result<nlohmann::ordered_json>;
 // The arguments as an object; empty where none are given.
 AdminAnswer AdminArgumentsOf(const wire::AdminRequest& request);
 wire::AdminReply AdminReplyOf(const wire::AdminRequest& request, const AdminAnswer& answer);
+// Replicas of the default number: what people mean by a member's share.
+inline constexpr size_t kShownReplicas = 3;
+// How many replicas each member holds, of that many of each partition.
+std::map<NodeId, uint64_t> ReplicasByMember(const ring::Layout& layout);
 
 // Refuses an argument that is not among these, by name.
 Status CheckAdminNames(const nlohmann::ordered_json& arguments,
@@ -47,17 +52,26 @@ AdminAnswer CancelTask(node::Node* node, Now now, const nlohmann::ordered_json& 
 
 // The layouts as this node knows them, every member's progress, and the orders that wait here.
 AdminAnswer ShowCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+// What this node copies because of the newest layout, from whom and how far it is, and what it has
+// to hand over.
+AdminAnswer ShowTransfers(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // Who holds which partition, by each live layout, oldest first: its members, and for each partition
 // (or the one of the argument `partition`) the preference list as indices into them. `replicas`:
 // the lists' length, 3 if it is missing.
 AdminAnswer ShowRing(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // `changes`: objects with kind (join, leave, remove, replace, replace_lost, weight, zone), node (a
 // name), and by (the name of what replaces it), weight or zone. What they would make of the
-// cluster; and the order to make it so.
+// cluster; with `staged`, they and what is staged; without `changes`, what is staged.
 AdminAnswer PlanCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+// Stages them, and says what all that is staged would make.
+AdminAnswer StageCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+// Orders all that is staged, if its plan is still the one of the argument `digest`; or drops it.
+AdminAnswer CommitCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+AdminAnswer ClearCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
+// The order to make `changes` now, whatever is staged.
+AdminAnswer OrderCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 // Removals alone, without a vote.
 AdminAnswer ForceCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
-AdminAnswer OrderCluster(node::Node* node, Now now, const nlohmann::ordered_json& arguments);
 
 // What is in the fault table. Setting it takes the place of all before: `rules`, objects with peer
 // (a member's name, or the HOST:PORT of its peer door), way (in, out, or both, which is the

@@ -1,12 +1,9 @@
 #include <algorithm>
-#include <array>
-#include <iterator>
-#include <map>
-#include <optional>
+#include <chrono>
 #include <string>
 #include <vector>
 
-#include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include "server/admin_calls.h"
 
@@ -16,157 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using ring::LayoutChange;
-using Kind = LayoutChange::Kind;
-
-// Replicas of the default number: what people mean by a member's share.
-constexpr size_t kReplicas = 3;
-
-constexpr std::array<std::pair<std::string_view, Kind>, 7> kKinds = {{
-    {"join", Kind::kJoin},
-    {"leave", Kind::kLeave},
-    {"remove", Kind::kRemove},
-    {"replace", Kind::kTakeOver},
-    {"replace_lost", Kind::kReplace},
-    {"weight", Kind::kWeight},
-    {"zone", Kind::kZone},
-}};
-
-std::unexpected<Error> Bad(std::string text) {
-  return Fail(Code::kInvalidArgument, std::move(text));
-}
-
-// A node that is no member, and wants to be one.
-Result<ring::Member> FindAsker(const node::Node& node, const std::string& name) {
-  const auto askers = node.Askers();
-  const auto asker = std::ranges::find(askers, name, &ring::Member::name);
-  if (asker != askers.end()) return *asker;
-  const auto& members = node.layouts()->newest().members();
-  if (std::ranges::find(members, name, &ring::Member::name) != members.end()) {
-    return Bad(
-        fmt::format("{} is a member already: what joins must be a node that waits to", name));
-  }
-  return Bad(
-      fmt::format("no node named '{}' has asked to join: start it with seeds of this cluster, and "
-                  "with auto_join = false (EDDY_AUTO_JOIN=false) if it is to wait for an order",
-                  name));
-}
-
-Result<LayoutChange> ReadChange(const node::Node& node, const Json& json) {
-  if (!json.is_object()) return Bad("a change must be an object");
-  if (Status ok = CheckAdminNames(json, {"kind", "node", "by", "weight", "zone"}); !ok) {
-    return std::unexpected(ok.error());
-  }
-  const auto text = [&](const char* name) {
-    const auto found = json.find(name);
-    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  LayoutChange change;
-  const auto kind =
-      std::ranges::find(kKinds, text("kind"), &std::pair<std::string_view, Kind>::first);
-  if (kind == kKinds.end())
-    return Bad("kind must be join, leave, remove, replace, replace_lost, weight or zone");
-  change.kind = kind->second;
-  const std::string name = text("node");
-  if (change.kind == Kind::kJoin) {
-    auto asker = FindAsker(node, name);
-    if (!asker) return std::unexpected(asker.error());
-    change.id = asker->id;
-    change.member = *std::move(asker);
-    return change;
-  }
-  const auto& members = node.layouts()->newest().members();
-  const auto member = std::ranges::find(members, name, &ring::Member::name);
-  if (member == members.end()) {
-    std::string known;
-    for (const ring::Member& each : members) known += (known.empty() ? "" : ", ") + each.name;
-    return Bad(fmt::format("no member is named '{}': there are {}", name, known));
-  }
-  change.id = member->id;
-  if (change.kind == Kind::kTakeOver || change.kind == Kind::kReplace) {
-    auto asker = FindAsker(node, text("by"));
-    if (!asker) return std::unexpected(asker.error());
-    change.member = *std::move(asker);
-  }
-  if (change.kind == Kind::kWeight) {
-    const auto weight = json.find("weight");
-    if (weight == json.end() || !weight->is_number_unsigned() || weight->get<uint64_t>() == 0 ||
-        weight->get<uint64_t>() > ring::kMemberWeightMax) {
-      return Bad(
-          fmt::format("weight must be an integer within 1 to {}: to take everything from a "
-                      "node, let it leave",
-                      ring::kMemberWeightMax));
-    }
-    change.member.weight = weight->get<uint32_t>();
-  }
-  if (change.kind == Kind::kZone) change.member.zone = text("zone");
-  return change;
-}
-
-Result<std::vector<LayoutChange>> ReadChanges(const node::Node& node, const Json& arguments) {
-  if (node.layouts() == nullptr || node.layouts()->newest().Find(node.id()) == nullptr) {
-    return Fail(Code::kUnavailable, "this node is no member of a cluster: ask one that is");
-  }
-  if (Status ok = CheckAdminNames(arguments, {"changes"}); !ok) {
-    return std::unexpected(ok.error());
-  }
-  const auto list = arguments.find("changes");
-  if (list == arguments.end() || !list->is_array() || list->empty() ||
-      list->size() > ring::kLayoutChangesMax) {
-    return Bad(fmt::format("changes must be a list of 1 to {} changes", ring::kLayoutChangesMax));
-  }
-  std::vector<LayoutChange> changes;
-  for (const Json& json : *list) {
-    auto change = ReadChange(node, json);
-    if (!change) return std::unexpected(change.error());
-    changes.push_back(*std::move(change));
-  }
-  return changes;
-}
-
-std::map<NodeId, uint64_t> ReplicasOf(const ring::Layout& layout) {
-  std::map<NodeId, uint64_t> replicas;
-  for (uint32_t i = 0; i < layout.partition_count(); ++i) {
-    for (const ring::MemberIndex index : layout.PreferenceList(ring::PartitionId{i}, kReplicas)) {
-      ++replicas[layout.member(index).id];
-    }
-  }
-  return replicas;
-}
-
-// Replicas to be copied, by who gives and who gets: for each partition, those that gain it get it
-// from those that lose it and are there still, or from its first owner that is.
-Json MovesOf(const ring::Layout& before, const ring::Layout& after) {
-  std::map<std::pair<std::string, std::string>, uint64_t> moves;
-  const auto owners = [](const ring::Layout& layout, ring::PartitionId partition) {
-    std::vector<NodeId> list;
-    for (const ring::MemberIndex index : layout.PreferenceList(partition, kReplicas)) {
-      list.push_back(layout.member(index).id);
-    }
-    return list;
-  };
-  for (uint32_t i = 0; i < before.partition_count(); ++i) {
-    std::vector<NodeId> had = owners(before, ring::PartitionId{i});
-    const std::vector<NodeId> has = owners(after, ring::PartitionId{i});
-    std::vector<NodeId> gained;
-    std::ranges::copy_if(has, std::back_inserter(gained),
-                         [&](NodeId id) { return std::ranges::find(had, id) == had.end(); });
-    std::erase_if(had, [&](NodeId id) { return after.Find(id) == nullptr; });
-    if (had.empty()) continue;  // there is nobody to copy it from
-    std::vector<NodeId> losers;
-    std::ranges::copy_if(had, std::back_inserter(losers),
-                         [&](NodeId id) { return std::ranges::find(has, id) == has.end(); });
-    for (const NodeId id : gained) {
-      const NodeId from = losers.empty() ? had.front() : losers.back();
-      ++moves[{before.Find(from)->name, after.Find(id)->name}];
-      if (!losers.empty()) losers.pop_back();
-    }
-  }
-  Json list = Json::array();
-  for (const auto& [pair, partitions] : moves) {
-    list.push_back({{"from", pair.first}, {"to", pair.second}, {"partitions", partitions}});
-  }
-  return list;
-}
 
 // What gossip says of a member.
 std::string_view GossipName(const node::Node& node, NodeId member) {
@@ -191,15 +37,11 @@ std::string_view GossipName(const node::Node& node, NodeId member) {
 
 AdminAnswer ShowCluster(node::Node* node, Now, const Json& arguments) {
   if (Status ok = CheckAdminNames(arguments, {}); !ok) return std::unexpected(ok.error());
-  Json answer = {{"member", false},
-                 {"versions", Json::array()},
-                 {"reading", nullptr},
-                 {"members", Json::array()},
-                 {"orders", Json::array()},
-                 {"askers", Json::array()},
-                 {"fills", node->fills()},
-                 {"filled", node->filled()},
-                 {"handed_over", node->handed_over()}};
+  Json answer = {{"member", false},          {"versions", Json::array()},
+                 {"reading", nullptr},       {"members", Json::array()},
+                 {"orders", Json::array()},  {"staged", Json::array()},
+                 {"askers", Json::array()},  {"fills", node->fills()},
+                 {"filled", node->filled()}, {"handed_over", node->handed_over()}};
   for (const ring::Member& asker : node->Askers()) answer["askers"].push_back(asker.name);
   const ring::LayoutHistory* layouts = node->layouts();
   if (layouts == nullptr) return answer;
@@ -207,7 +49,7 @@ AdminAnswer ShowCluster(node::Node* node, Now, const Json& arguments) {
   answer["member"] = newest.Find(node->id()) != nullptr;
   answer["reading"] = node->layout().version();
   for (const ring::Layout& layout : layouts->live()) answer["versions"].push_back(layout.version());
-  const auto replicas = ReplicasOf(newest);
+  const auto replicas = ReplicasByMember(newest);
   for (const ring::Member& member : newest.members()) {
     const ring::LayoutProgress progress = layouts->ProgressOf(member.id);
     const auto held = replicas.find(member.id);
@@ -227,7 +69,49 @@ AdminAnswer ShowCluster(node::Node* node, Now, const Json& arguments) {
   for (const LayoutChange& order : node->orders()) {
     answer["orders"].push_back(Describe(newest, order));
   }
+  if (answer["member"] == false) return answer;
+  for (const LayoutChange& change : node->StagedWith({})) {
+    answer["staged"].push_back(Describe(newest, change));
+  }
   return answer;
+}
+
+AdminAnswer ShowTransfers(node::Node* node, Now now, const Json& arguments) {
+  if (Status ok = CheckAdminNames(arguments, {}); !ok) return std::unexpected(ok.error());
+  const ring::LayoutHistory* layouts = node->layouts();
+  if (layouts == nullptr) {
+    return Fail(Code::kUnavailable, "this node is no member of a cluster: ask one that is");
+  }
+  const node::NodeFilling filling = node->Filling();
+  Json sources = Json::array();
+  for (const node::FillSource& source : filling.sources) {
+    const ring::Member* from = nullptr;
+    for (const ring::Layout& layout : layouts->live()) {
+      if (const ring::Member* found = layout.Find(source.from)) from = found;
+    }
+    sources.push_back({{"from", from == nullptr ? source.from.ToHex() : from->name},
+                       {"comparisons", source.comparisons},
+                       {"copied", source.copied},
+                       {"checked", source.checked},
+                       {"records", source.records},
+                       {"bytes", source.bytes}});
+  }
+  Json elapsed_ms = nullptr;
+  if (filling.since) {
+    elapsed_ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.monotonic - *filling.since)
+            .count();
+  }
+  return Json{{"layout", layouts->newest().version()},
+              {"elapsed_ms", elapsed_ms},
+              {"partitions", filling.partitions},
+              {"copied", filling.copied},
+              {"checked", filling.checked},
+              {"sources", sources},
+              {"partitions_to_hand_over", node->partitions_to_hand_over()},
+              {"handed_over", node->handed_over()},
+              {"bytes_per_second", node->background_bytes_per_second()},
+              {"background_percent", node->background_percent()}};
 }
 
 AdminAnswer ShowRing(node::Node* node, Now, const Json& arguments) {
@@ -255,7 +139,7 @@ AdminAnswer ShowRing(node::Node* node, Now, const Json& arguments) {
     for (uint32_t i = first; i < end; ++i) {
       Json list = Json::array();
       for (const ring::MemberIndex index :
-           layout.PreferenceList(ring::PartitionId{i}, replicas->value_or(kReplicas))) {
+           layout.PreferenceList(ring::PartitionId{i}, replicas->value_or(kShownReplicas))) {
         list.push_back(index.value);
       }
       lists.push_back(std::move(list));
@@ -268,65 +152,6 @@ AdminAnswer ShowRing(node::Node* node, Now, const Json& arguments) {
               {"first", first},
               {"reading", node->layout().version()},
               {"layouts", std::move(live)}};
-}
-
-AdminAnswer PlanCluster(node::Node* node, Now, const Json& arguments) {
-  const auto changes = ReadChanges(*node, arguments);
-  if (!changes) return std::unexpected(changes.error());
-  const auto plan = node->PlanOf(*changes);
-  if (!plan) return std::unexpected(plan.error());
-  const ring::Layout& before = node->layouts()->newest();
-  const ring::Layout& after = plan->layout;
-  const auto held = ReplicasOf(before);
-  const auto holds = ReplicasOf(after);
-  // By name and id: one that is lost may have a successor of its name.
-  std::map<std::pair<std::string, NodeId>, std::pair<const ring::Member*, const ring::Member*>>
-      members;
-  for (const ring::Member& member : before.members()) {
-    members[{member.name, member.id}].first = &member;
-  }
-  for (const ring::Member& member : after.members()) {
-    members[{member.name, member.id}].second = &member;
-  }
-  const auto count = [](const std::map<NodeId, uint64_t>& replicas, const ring::Member* member) {
-    const auto found = member == nullptr ? replicas.end() : replicas.find(member->id);
-    return found == replicas.end() ? uint64_t{0} : found->second;
-  };
-  Json rows = Json::array();
-  for (const auto& [key, known] : members) {
-    const ring::Member& member = known.second != nullptr ? *known.second : *known.first;
-    rows.push_back({{"name", key.first},
-                    {"zone", member.zone},
-                    {"weight", member.weight},
-                    {"replicas_before", count(held, known.first)},
-                    {"replicas_after", count(holds, known.second)},
-                    {"change", known.first == nullptr    ? "joins"
-                               : known.second == nullptr ? "removed"
-                               : member.leaving          ? "leaves"
-                                                         : ""}});
-  }
-  Json described = Json::array();
-  for (const LayoutChange& change : *changes) described.push_back(Describe(before, change));
-  return Json{{"version", after.version()},
-              {"partitions", after.partition_count()},
-              {"changes", described},
-              {"members", rows},
-              {"moves", MovesOf(before, after)},
-              {"warnings", plan->warnings}};
-}
-
-AdminAnswer ForceCluster(node::Node* node, Now now, const Json& arguments) {
-  const auto changes = ReadChanges(*node, arguments);
-  if (!changes) return std::unexpected(changes.error());
-  if (Status ok = node->Force(now, *changes); !ok) return std::unexpected(ok.error());
-  return Json{{"layout", node->layouts()->newest().version()}};
-}
-
-AdminAnswer OrderCluster(node::Node* node, Now, const Json& arguments) {
-  const auto changes = ReadChanges(*node, arguments);
-  if (!changes) return std::unexpected(changes.error());
-  if (Status ok = node->Order(*changes); !ok) return std::unexpected(ok.error());
-  return Json{{"ordered", changes->size()}};
 }
 
 }  // namespace eddy::server

@@ -119,6 +119,10 @@ class Cluster final : public Machines, public Door, public FaultTarget {
   void BearAgain();
   // A running node that is to be told what people want; null: none was found.
   SimNode* DrawOrderTaker();
+  // Orders it there, or only stages it.
+  bool Tell(SimNode* asked, const ring::LayoutChange& change);
+  // Now and then what is staged is committed, or dropped.
+  void CommitStaged();
   // Lets nodes in that wait, some of them, or all.
   void LetIn(bool all);
   void CheckSuccession(const ring::Layout& before, const ring::Layout& after);
@@ -411,8 +415,7 @@ bool Cluster::Leave(NodeIndex node) {
   SimNode* asked = DrawOrderTaker();
   if (asked == nullptr) return false;
   successors_.erase(target.id());
-  return asked->Order({.kind = ring::LayoutChange::Kind::kLeave, .id = target.id(), .member = {}})
-      .has_value();
+  return Tell(asked, {.kind = ring::LayoutChange::Kind::kLeave, .id = target.id(), .member = {}});
 }
 
 SimNode* Cluster::DrawOrderTaker() {
@@ -434,11 +437,36 @@ bool Cluster::Replace(NodeIndex node) {
   if (asked == nullptr) return false;
   called_.insert((*spare)->id());
   successors_[target.id()] = (*spare)->id();
-  return asked
-      ->Order({.kind = ring::LayoutChange::Kind::kTakeOver,
-               .id = target.id(),
-               .member = (*spare)->member()})
-      .has_value();
+  return Tell(asked, {.kind = ring::LayoutChange::Kind::kTakeOver,
+                      .id = target.id(),
+                      .member = (*spare)->member()});
+}
+
+bool Cluster::Tell(SimNode* asked, const ring::LayoutChange& change) {
+  return random_.Chance(1, 2) ? asked->Order(change).has_value() : asked->Stage(change);
+}
+
+void Cluster::CommitStaged() {
+  using Kind = ring::LayoutChange::Kind;
+  if (!plan_.MembersChange() || !random_.Chance(1, 8)) return;
+  SimNode* asked = DrawOrderTaker();
+  const std::vector<ring::LayoutChange> staged =
+      asked == nullptr ? std::vector<ring::LayoutChange>() : asked->staged();
+  if (staged.empty()) return;
+  // Enough must stay, as where they leave at once.
+  const auto staying = std::ranges::count_if(
+      NewestLayout()->members(), [](const ring::Member& member) { return !member.leaving; });
+  size_t going =
+      static_cast<size_t>(std::ranges::count(staged, Kind::kLeave, &ring::LayoutChange::kind));
+  for (const auto& other : nodes_) going += other->orders();
+  if (random_.Chance(1, 8) || static_cast<size_t>(staying) < 3 + going) return asked->ClearStage();
+  for (const ring::LayoutChange& change : staged) {
+    if (change.kind == Kind::kLeave) continue;
+    called_.insert(change.member.id);
+    if (change.kind != Kind::kJoin) continue;
+    std::erase_if(successors_, [&](const auto& pair) { return pair.second == change.id; });
+  }
+  static_cast<void>(asked->Commit());
 }
 
 void Cluster::LetIn(bool all) {
@@ -518,6 +546,7 @@ void Cluster::OnPhase() {
   switch (phase_) {
     case Phase::kFaults:
       LetIn(false);
+      CommitStaged();
       if (world_.now < VirtualTime(length_)) {
         return world_.Schedule(kWatchPeriod,
                                Event{.kind = Event::Kind::kPhase, .node = {}, .peer = {}});
@@ -588,7 +617,9 @@ bool Cluster::Healed() const {
     return node->ready() && !node->stopping() && node->Settled() &&
            node->layouts()->newest() == *newest;
   });
-  return all_ready && KnowEachOther() && workload_->idle() &&
+  const bool all_staged = std::ranges::all_of(
+      nodes_, [&](const auto& node) { return node->staged() == nodes_.front()->staged(); });
+  return all_ready && all_staged && KnowEachOther() && workload_->idle() &&
          newest->members().size() == plan_.nodes &&
          std::ranges::none_of(newest->members(), &ring::Member::leaving);
 }

@@ -49,6 +49,7 @@ enum class PlantedBug : uint8_t {
   kTakenAtOnce,       // whoever is taken over from goes before it has handed over
   kDamageForgotten,   // a replica that has lost a record answers as if it had not
   kNewerRefused,      // what a node of a newer version says is taken for damaged
+  kStageMute,         // members do not tell each other what is staged
   kCount
 };
 
@@ -89,6 +90,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "join-unasked",
                         "taken-at-once",
                         "damage-forgotten",
-                        "newer-refused"};
+                        "newer-refused",
+                        "stage-mute"};
 
 }  // namespace eddy::sim

@@ -264,6 +264,32 @@ Status SimNode::Order(ring::LayoutChange change) {
   return node_->Order({&change, 1});
 }
 
+bool SimNode::Stage(const ring::LayoutChange& change) {
+  CHECK(running());
+  const bool staged = node_->Stage(ProcessNow(), {&change, 1}).has_value();
+  Perform();
+  return staged;
+}
+
+std::vector<ring::LayoutChange> SimNode::staged() const {
+  const bool is_member = layouts() != nullptr && layouts()->newest().Find(id()) != nullptr;
+  return is_member ? node_->StagedWith({}) : std::vector<ring::LayoutChange>();
+}
+
+bool SimNode::Commit() {
+  CHECK(running());
+  const auto plan = node_->PlanOf(node_->StagedWith({}));
+  const bool done = plan && node_->Commit(ProcessNow(), plan->layout.digest()).has_value();
+  Perform();
+  return done;
+}
+
+void SimNode::ClearStage() {
+  CHECK(running());
+  static_cast<void>(node_->ClearStage(ProcessNow()));
+  Perform();
+}
+
 size_t SimNode::operations_in_flight() const {
   return running() ? node_->operations_in_flight() : 0;
 }

@@ -122,6 +122,12 @@ class SimNode {
   // Changes of the cluster wait here.
   size_t orders() const { return running() ? node_->orders().size() : 0; }
   [[nodiscard]] Status Order(ring::LayoutChange change);
+  [[nodiscard]] bool Stage(const ring::LayoutChange& change);
+  // What is staged, as this node knows it.
+  std::vector<ring::LayoutChange> staged() const;
+  // All of it; false: it was refused, and nothing was ordered.
+  [[nodiscard]] bool Commit();
+  void ClearStage();
 
   // The process. All require running(); Submit also that the process is not stopping.
   void Submit(uint64_t ticket, wire::ClientRequest request);

@@ -114,6 +114,9 @@ bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
        std::holds_alternative<wire::GossipState>(*message))) {
     return false;
   }
+  if (setting_.bug == PlantedBug::kStageMute) {
+    if (auto* news = std::get_if<wire::LayoutNews>(message)) news->stage.clear();
+  }
   if (setting_.bug == PlantedBug::kJoinUnasked) {
     if (auto* join = std::get_if<wire::JoinRequest>(message)) join->waits = false;
   }

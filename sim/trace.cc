@@ -100,7 +100,7 @@ void Trace::Mix(const wire::PeerMessage& message) {
         } else if constexpr (std::is_same_v<Body, wire::JoinReply>) {
           hash_ = Chain<3>(hash_, {kind, body.op, CodeOf(body.error)});
         } else if constexpr (std::is_same_v<Body, wire::LayoutNews>) {
-          hash_ = Chain<2>(hash_, {kind, body.op}, body.history);
+          hash_ = Chain<2>(hash_, {kind, body.op}, body.history + body.stage);
         } else if constexpr (std::is_same_v<Body, wire::LayoutBallot>) {
           hash_ = Chain<4>(hash_, {kind, body.version, body.ballot.round, body.ballot.proposer.low},
                            body.value);

@@ -42,14 +42,16 @@ void AddDirectFlag(CLI::App* app, bool* direct);
 using Command = std::function<ExitCode(const GlobalOptions&)>;
 using Commands = std::map<const CLI::App*, Command>;
 
-void AddKeyCommands(CLI::App* app, Commands* commands);      // put, get, del
-void AddClusterCommands(CLI::App* app, Commands* commands);  // status, health
-void AddRingCommand(CLI::App* app, Commands* commands);      // ring
-void AddMemberCommands(CLI::App* app, Commands* commands);   // members, cluster ..
-void AddRepairCommands(CLI::App* app, Commands* commands);   // repair, repair status
-void AddHintCommands(CLI::App* app, Commands* commands);     // hints, hints wait
-void AddExplainCommand(CLI::App* app, Commands* commands);   // explain
-void AddSiblingsCommand(CLI::App* app, Commands* commands);  // siblings top
+void AddKeyCommands(CLI::App* app, Commands* commands);       // put, get, del
+void AddClusterCommands(CLI::App* app, Commands* commands);   // status, health
+void AddRingCommand(CLI::App* app, Commands* commands);       // ring
+void AddMemberCommands(CLI::App* app, Commands* commands);    // members
+void AddTransfersCommand(CLI::App* app, Commands* commands);  // transfers
+void AddChangeCommands(CLI::App* app, Commands* commands);    // cluster ..
+void AddRepairCommands(CLI::App* app, Commands* commands);    // repair, repair status
+void AddHintCommands(CLI::App* app, Commands* commands);      // hints, hints wait
+void AddExplainCommand(CLI::App* app, Commands* commands);    // explain
+void AddSiblingsCommand(CLI::App* app, Commands* commands);   // siblings top
 void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);
 void AddInspectCommand(CLI::App* app, Commands* commands);

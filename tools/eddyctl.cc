@@ -178,6 +178,8 @@ ExitCode Main(int argc, char** argv) {
   AddClusterCommands(&app, &commands);
   AddRingCommand(&app, &commands);
   AddMemberCommands(&app, &commands);
+  AddChangeCommands(&app, &commands);
+  AddTransfersCommand(&app, &commands);
   AddDoctorCommand(&app, &commands);
   AddTopCommand(&app, &commands);
   AddConfigCommands(&app, &commands);

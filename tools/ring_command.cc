@@ -12,6 +12,7 @@
 #include "client/routing.h"
 #include "tools/command.h"
 #include "tools/json_lines.h"
+#include "tools/member_calls.h"
 #include "tools/session.h"
 #include "tools/table.h"
 
@@ -26,6 +27,7 @@ struct RingOptions {
   std::string bucket = "default";
   std::optional<uint32_t> partition;
   size_t n = 3;
+  bool watch = false;
 };
 
 ExitCode ShowKey(const GlobalOptions& global, const RingOptions& options) {
@@ -173,8 +175,12 @@ void AddRingCommand(CLI::App* app, Commands* commands) {
   ring->add_option("-n", options->n, "Replicas [3]")
       ->check(CLI::Range(size_t{1}, ring::kWalkMax).description(""))
       ->option_text("COUNT");
+  ring->add_flag("--watch", options->watch, kWatchHelp);
   (*commands)[ring] = [options, key](const GlobalOptions& global) {
-    return key->count() > 0 ? ShowKey(global, *options) : ShowPartitions(global, *options);
+    const auto show = [&] {
+      return key->count() > 0 ? ShowKey(global, *options) : ShowPartitions(global, *options);
+    };
+    return options->watch ? Watch(global, show) : show();
   };
 }
 

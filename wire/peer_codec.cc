@@ -39,7 +39,10 @@ Status CheckHistory(std::string_view bytes) {
   if (bytes.size() <= kHistoryBytesMax) return {};
   return Fail(Code::kTooLarge, "a layout is larger than a message between nodes can be");
 }
-Status CheckBody(const LayoutNews& news) { return CheckHistory(news.history); }
+Status CheckBody(const LayoutNews& news) {
+  if (news.stage.size() > kStageBytesMax) return Fail(Code::kTooLarge, "too much is staged");
+  return CheckHistory(news.history);
+}
 Status CheckBody(const LayoutBallot& ballot) { return CheckHistory(ballot.value); }
 Status CheckBody(const LayoutVote& vote) { return CheckHistory(vote.value); }
 Status CheckGossip(std::string_view bytes, size_t bytes_max) {
@@ -140,7 +143,8 @@ Offset<flat::JoinReply> ToBody(FlatBufferBuilder* builder, const JoinReply& repl
 }
 Offset<flat::LayoutNews> ToBody(FlatBufferBuilder* builder, const LayoutNews& news) {
   const auto history = ToBytesAlways(builder, news.history);
-  return flat::CreateLayoutNews(*builder, history);
+  const auto stage = ToBytes(builder, news.stage);
+  return flat::CreateLayoutNews(*builder, history, stage);
 }
 Offset<flat::GossipPacket> ToBody(FlatBufferBuilder* builder, const GossipPacket& packet) {
   const auto bytes = ToBytesAlways(builder, packet.bytes);
@@ -318,8 +322,11 @@ Result<PeerMessage> FromBody(uint64_t op, const flat::JoinReply& flat) {
 }
 Result<PeerMessage> FromBody(uint64_t op, const flat::LayoutNews& flat) {
   const std::string_view history = FromBytes(flat.history());
-  if (history.empty() || history.size() > kHistoryBytesMax) return Malformed("layout news");
-  return LayoutNews{.op = op, .history = std::string(history)};
+  const std::string_view stage = FromBytes(flat.stage());
+  if (history.empty() || history.size() > kHistoryBytesMax || stage.size() > kStageBytesMax) {
+    return Malformed("layout news");
+  }
+  return LayoutNews{.op = op, .history = std::string(history), .stage = std::string(stage)};
 }
 Result<PeerMessage> FromBody(uint64_t op, const flat::GossipPacket& flat) {
   const std::string_view packet = FromBytes(flat.packet());

@@ -168,14 +168,17 @@ struct JoinReply {
   friend bool operator==(const JoinReply&, const JoinReply&) = default;
 };
 
-// What the sender knows of the layouts (ring/layout_history.h).
+// What the sender knows of the layouts (ring/layout_history.h), and of changes that are staged
+// (node/layout_stage.h).
 struct LayoutNews {
   uint64_t op = 0;
   std::string history;
+  std::string stage;  // empty: nothing was ever staged
 
   friend bool operator==(const LayoutNews&, const LayoutNews&) = default;
 };
 inline constexpr size_t kHistoryBytesMax = size_t{4} << 20;
+inline constexpr size_t kStageBytesMax = size_t{1} << 20;
 
 // Which of two proposals of one version goes before: the greater one.
 struct Ballot {

@@ -190,6 +190,83 @@ class MembershipTest(unittest.TestCase):
             self.assertEqual(n2.stop(), harness.STOPPED)
             self.check(load, (n1, n3, n4, n5))
 
+    def test_staged_changes_are_made_together_by_whichever_member_is_told(self):
+        with Cluster(4, addresses=5) as cluster:
+            n1, n2, n3, n4 = cluster.nodes
+            n5 = cluster.add()
+            n5.environment = {"EDDY_AUTO_JOIN": "false"}
+            load = Load([n1, n3, n4])
+            try:
+                n5.start()
+                staged = n1.ctl("cluster", "set-weight", "n4", "200")
+                self.assertEqual(staged.returncode, OK, staged)
+                self.assertIn(b"eddyctl cluster commit", staged.stderr)
+                # It is staged by itself that n5 joins, and every member tells every other one.
+                harness.wait_until(lambda: b"n4 gets weight 200" in n3.ctl("cluster", "plan").stdout and
+                                   b"n5 joins" in n3.ctl("cluster", "plan").stdout, "n3 to hear what is staged")
+                self.assertEqual(n3.ctl("cluster", "replace", "n2", "n5", "--json").returncode, OK)
+                plan = json.loads(n3.ctl("cluster", "plan", "--json").stdout)
+                self.assertEqual(sorted(plan["changes"]), ["n4 gets weight 200", "n5 takes over from n2"])
+                self.assertIsInstance(plan["seconds_least"], int)
+                self.assertEqual({row["name"]: row["change"] for row in plan["members"] if row["change"]},
+                                 {"n2": "leaves", "n5": "joins"})
+                self.assertEqual(self.settle(n1), 1)  # nothing has been done
+                refused = n3.ctl("cluster", "commit")
+                self.assertEqual(refused.returncode, harness.USAGE, refused)
+                refused = n3.ctl("cluster", "leave", "n1", "--wait")
+                self.assertEqual(refused.returncode, harness.USAGE, refused)
+                self.order(n3, "commit")
+                # All at once, and then n2 goes.
+                self.assertEqual(self.settle(n5), 3)
+                self.assertEqual({name: member["weight"] for name, member in self.members(n1).items()},
+                                 {"n1": 100, "n3": 100, "n4": 200, "n5": 100})
+                self.assertEqual(n1.ctl("cluster", "plan").stdout, b"Nothing is staged.\n")
+                self.assertEqual(n1.ctl("cluster", "commit", "--yes").returncode, harness.REFUSED)
+                self.assertEqual(n1.ctl("cluster", "leave", "n3").returncode, OK)
+                harness.wait_until(lambda: b"Staged, see 'eddyctl cluster plan': n3 leaves" in n4.ctl("members").stdout,
+                                   "n4 to hear of it")
+                self.assertEqual(n4.ctl("cluster", "clear").returncode, OK)
+                harness.wait_until(lambda: n1.ctl("cluster", "plan").stdout == b"Nothing is staged.\n", "n1 to hear")
+                shown = n1.ctl("transfers")
+                self.assertEqual(shown.returncode, OK, shown)
+                self.assertEqual(shown.stdout, b"Nothing moves.\n")
+                self.assertFalse(json.loads(n1.ctl("transfers", "--json").stdout)["moving"])
+            finally:
+                load.stop()
+            self.check(load, (n1, n3, n4, n5))
+
+    def test_transfers_show_what_is_moving_and_who_does_not_answer(self):
+        with Cluster(3, addresses=4) as cluster:
+            n1, _, n3 = cluster.nodes
+            with n1.resp() as connection:
+                for k in range(1500):
+                    connection.ask("SET", "k%d" % k, "v" * 1000)
+            n4 = cluster.add()
+            n4.environment = {"EDDY_BACKGROUND_BYTES_PER_SECOND": "100000"}  # it takes a while
+            n4.start()
+
+            def receiver(copied, least_bytes=0):
+                shown = json.loads(n1.ctl("transfers", "--json").stdout)
+                return next((each for each in shown["receivers"] if each["to"] == "n4" and
+                             each["copied"] >= copied and each["bytes"] >= least_bytes), None)
+            seen = harness.wait_until(lambda: receiver(1, 1), "n4 to be filled", SETTLE_SECONDS)
+            self.assertLess(seen["copied"], seen["partitions"])
+            self.assertEqual(seen["limit_bytes_per_second"], 100000)
+            self.assertEqual({source["from"] for source in seen["sources"]}, {"n1", "n2", "n3"})
+            self.assertGreater(seen["bytes_left"], 0)
+            self.assertGreater(seen["seconds_left"], 0)
+            shown = n1.ctl("transfers")
+            self.assertEqual(shown.returncode, OK, shown)
+            self.assertIn(b"n4 [", shown.stdout)
+            # It goes on from where it was, and says how long that takes it.
+            n4.kill()
+            n4.start()
+            again = harness.wait_until(lambda: receiver(seen["copied"]), "n4 to be filled again", SETTLE_SECONDS)
+            self.assertLess(again["elapsed_ms"], 1000 * SETTLE_SECONDS)
+            n3.kill()
+            harness.wait_until(lambda: n1.ctl("transfers").returncode == harness.UNHEALTHY, "n3 to be missed")
+            self.assertIn(b"n3 does not answer", n1.ctl("transfers").stdout)
+
     def test_a_wiped_node_takes_its_place_by_an_order(self):
         with Cluster(3) as cluster:
             n1, n2, n3 = cluster.nodes
@@ -271,7 +348,8 @@ class MembershipTest(unittest.TestCase):
             n1 = cluster.nodes[0]
             for words, code, text in (
                     (("leave", "n9"), harness.USAGE, b"no member is named 'n9': there are n"),
-                    (("leave", "n2"), harness.USAGE, b"--yes"),
+                    (("leave", "n2", "--wait"), harness.USAGE, b"--yes"),
+                    (("commit", "--yes"), harness.REFUSED, b"nothing is staged"),
                     (("join", "n4", "--yes"), harness.USAGE, b"has asked to join"),
                     (("replace", "n2", "n4", "--yes"), harness.USAGE, b"no node named 'n4' has asked to join"),
                     (("replace", "n2", "n3", "--yes"), harness.USAGE, b"n3 is a member already"),

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "node/layout_stage.h"
 #include "ring/layout_change.h"
 #include "tests/node/bench.h"
 
@@ -100,6 +101,86 @@ TEST_F(MemberTest, WhoWantsToWaitIsKnownAndNotLetIn) {
   bench_.Receive(again, wire::JoinRequest{.member = member, .replaces = {}, .waits = true});
   ASSERT_EQ(bench_.node().Askers().size(), 1u);
   EXPECT_EQ(bench_.node().Askers()[0].id, again);
+}
+
+TEST_F(MemberTest, StagedChangesAreToldAndOrderedTogetherOnceLookedAt) {
+  Node& node = bench_.node();
+  const LayoutChange leave{.kind = LayoutChange::Kind::kLeave, .id = Bench::Peer(2), .member = {}};
+  LayoutChange weight{.kind = LayoutChange::Kind::kWeight, .id = Bench::Peer(3), .member = {}};
+  weight.member.weight = 250;
+  ASSERT_TRUE(node.Stage(bench_.now(), {&leave, 1}).has_value());
+  const Digest before = node.PlanOf(node.StagedWith({}))->layout.digest();
+  // Another member stages something, too.
+  LayoutStage theirs(ActorId{5, 5});
+  theirs.Add(weight, 1);
+  bench_.Receive(Bench::Peer(2),
+                 wire::LayoutNews{.history = NewsOf(layouts()), .stage = theirs.Encode()});
+  EXPECT_EQ(node.StagedWith({}).size(), 2u);
+  const auto news = bench_.Sent<wire::LayoutNews>(Bench::Peer(2));
+  ASSERT_FALSE(news.empty());
+  EXPECT_EQ(LayoutStage::Decode(news.back().stage)->size(), 2u) << "it lacks what was staged here";
+  EXPECT_EQ(node.Commit(bench_.now(), before).error().code, Code::kConflict);
+  EXPECT_TRUE(node.orders().empty());
+  const Digest plan = node.PlanOf(node.StagedWith({}))->layout.digest();
+  ASSERT_TRUE(node.Commit(bench_.now(), plan).has_value());
+  EXPECT_EQ(node.orders().size(), 2u);
+  EXPECT_TRUE(node.StagedWith({}).empty());
+  EXPECT_EQ(node.Commit(bench_.now(), plan).error().code, Code::kConflict) << "nothing is staged";
+}
+
+TEST_F(MemberTest, StagesNothingThatCannotBeAndHearsOfItFromMembersAlone) {
+  Node& node = bench_.node();
+  std::vector<LayoutChange> all;
+  for (const uint64_t k : {1, 2, 3}) {
+    all.push_back({.kind = LayoutChange::Kind::kLeave, .id = Bench::Peer(k), .member = {}});
+  }
+  EXPECT_EQ(node.Stage(bench_.now(), all).error().code, Code::kInvalidArgument);
+  EXPECT_TRUE(node.StagedWith({}).empty());
+  LayoutStage theirs(ActorId{5, 5});
+  theirs.Add(all[1], 1);
+  const NodeId stranger = Bench::Peer(4);
+  bench_.PeerUp(stranger);
+  bench_.Receive(stranger,
+                 wire::LayoutNews{.history = NewsOf(layouts()), .stage = theirs.Encode()});
+  EXPECT_TRUE(node.StagedWith({}).empty());
+  bench_.Receive(Bench::Peer(2),
+                 wire::LayoutNews{.history = NewsOf(layouts()), .stage = "nonsense"});
+  EXPECT_EQ(CountOf(node, "refused_malformed"), 1u);
+}
+
+TEST_F(MemberTest, WhoAsksIsStagedUnlessItCanNeverComeIn) {
+  const NodeId stranger = Bench::Peer(4);
+  bench_.PeerUp(stranger);
+  ring::Member namesake = MemberOf(4);
+  namesake.name = "n2";
+  bench_.Receive(stranger, wire::JoinRequest{.member = namesake, .replaces = {}, .waits = true});
+  EXPECT_TRUE(bench_.node().StagedWith({}).empty());
+  bench_.Receive(stranger, wire::JoinRequest{.member = MemberOf(4), .replaces = {}, .waits = true});
+  ASSERT_EQ(bench_.node().StagedWith({}).size(), 1u);
+  EXPECT_EQ(bench_.node().StagedWith({})[0].member, MemberOf(4));
+}
+
+TEST_F(MemberTest, RemembersNoEndOfNodesThatHaveAsked) {
+  size_t told = 0;
+  for (uint64_t k = 0; k < 1100; ++k) {
+    const NodeId stranger{9, k + 1};
+    bench_.PeerUp(stranger);
+    ring::Member member = MemberOf(4);
+    member.id = stranger;
+    bench_.Receive(stranger, wire::JoinRequest{.member = member, .replaces = {}, .waits = true});
+    bench_.PeerDown(stranger);
+    bench_.Sent<wire::LayoutNews>(stranger);
+    bench_.Sent<wire::LayoutNews>(Bench::Peer(3));
+    for (const auto& news : bench_.Sent<wire::LayoutNews>(Bench::Peer(2))) {
+      told = LayoutStage::Decode(news.stage)->told();
+    }
+  }
+  EXPECT_EQ(told, 1024u);
+  EXPECT_EQ(bench_.node().StagedWith({}).size(), 1u) << "its last life that was remembered";
+  const LayoutChange leave{.kind = LayoutChange::Kind::kLeave, .id = Bench::Peer(2), .member = {}};
+  const Status refused = bench_.node().Stage(bench_.now(), {&leave, 1});
+  ASSERT_EQ(refused.error().code, Code::kBusy);
+  EXPECT_THAT(refused.error().text, HasSubstr("--yes"));
 }
 
 TEST_F(MemberTest, WhoCannotBeLetInForItsNameIsKnownToo) {

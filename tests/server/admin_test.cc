@@ -131,6 +131,31 @@ TEST_F(AdminTest, EveryNameThatIsToldIsACall) {
   }
 }
 
+TEST_F(AdminTest, ChangesAreStagedPlannedAndDropped) {
+  const auto staged =
+      Ask("cluster.stage", R"({"changes":[{"kind":"weight","node":"n2","weight":200}]})");
+  EXPECT_EQ(staged["changes"], nlohmann::json::array({"n2 gets weight 200"}));
+  EXPECT_EQ(staged["version"], 2);
+  EXPECT_EQ(Ask("cluster.plan")["digest"], staged["digest"]);
+  const std::string leave = R"({"changes":[{"kind":"leave","node":"n3"}])";
+  EXPECT_EQ(Ask("cluster.plan", leave + "}")["changes"].size(), 1u);
+  EXPECT_EQ(Ask("cluster.plan", leave + R"(,"staged":true})")["changes"].size(), 2u);
+  EXPECT_EQ(Ask("cluster.show")["staged"].size(), 1u);
+  EXPECT_EQ(Refusal("cluster.commit", R"({"digest":"12"})").code, Code::kInvalidArgument);
+  EXPECT_EQ(Refusal("cluster.commit", R"({"digest":"00000000000000000000000000000000"})").code,
+            Code::kConflict);
+  EXPECT_EQ(Ask("cluster.clear")["cleared"], 1);
+  EXPECT_EQ(Ask("cluster.clear")["cleared"], 0);
+  EXPECT_EQ(Ask("cluster.plan")["changes"].size(), 0u);
+}
+
+TEST_F(AdminTest, TellsThatNothingMoves) {
+  const auto transfers = Ask("cluster.transfers");
+  EXPECT_TRUE(transfers["elapsed_ms"].is_null());
+  EXPECT_EQ(transfers["partitions"], 0);
+  EXPECT_EQ(transfers["bytes_per_second"], 64 << 20);
+}
+
 TEST_F(AdminTest, SaysHowToTurnComparingOn) {
   node_ = MakeNode({});
   EXPECT_EQ(Ask("repair.status")["compares"], false);

@@ -43,7 +43,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{PlantedBug::kGossipMute, 5}, Planted{PlantedBug::kReapUnasked, 1600},
         Planted{PlantedBug::kReapNever, 20}, Planted{PlantedBug::kSiblingsUncapped, 30},
         Planted{PlantedBug::kJoinUnasked, 120}, Planted{PlantedBug::kTakenAtOnce, 600},
-        Planted{PlantedBug::kDamageForgotten, 3400}, Planted{PlantedBug::kNewerRefused, 60}),
+        Planted{PlantedBug::kDamageForgotten, 3400}, Planted{PlantedBug::kNewerRefused, 60},
+        Planted{PlantedBug::kStageMute, 60}),
     [](const auto& planted) {
       std::string name(kPlantedBugNames[static_cast<size_t>(planted.param.bug)]);
       std::erase(name, '-');
@@ -58,7 +59,7 @@ TEST(PlantedBugs, WhatIsNotThereIsNotFound) {
 
 TEST(PlantedBugs, NoneIsLeftOut) {
   // The list above has every bug that there is.
-  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 37u);
+  EXPECT_EQ(static_cast<size_t>(PlantedBug::kCount), 38u);
 }
 
 }  // namespace

@@ -258,7 +258,7 @@ PeerMessage MakePeerMessage(Random* random, size_t index) {
     case 13:
       return JoinReply{op, MakeOptionalError(random)};
     case 14:
-      return LayoutNews{op, MakeBytes(random, 1, 3000)};
+      return LayoutNews{op, MakeBytes(random, 1, 3000), MakeBytes(random, 0, 300)};
     case 15:
       return LayoutBallot{op, MakeNumber(random), MakeBallot(random), MakeBytes(random, 0, 3000)};
     case 16:
