@@ -25,6 +25,9 @@ namespace eddy::server {
 namespace {
 
 constexpr Duration kCheckTimesEvery = std::chrono::seconds(1);
+// Of these no machine that is well comes near.
+constexpr Duration kLoopHangs = std::chrono::seconds(2);
+constexpr Duration kSyncHangs = std::chrono::seconds(10);
 // Redis clients may connect long before they ask; the others speak first.
 constexpr Duration kHelloMax = std::chrono::seconds(10);
 // In a stop, for writes that are answered but still on their way to a slower replica.
@@ -152,6 +155,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
   FollowLayouts();
   WatchRoom();
   StartHandles();
+  StartWatchdog();
   WritePidFile();
   log_->Log(
       LogLevel::kInfo,
@@ -275,7 +279,9 @@ void Daemon::StartHandles() {
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
     Daemon* daemon = Self(handle->data);
     daemon->RunTurn();
-    daemon->loop_meter_.Round(uv_hrtime(), uv_metrics_idle_time(&daemon->loop_));
+    const uint64_t now_ns = uv_hrtime();
+    daemon->round_at_ns_ = now_ns;
+    daemon->loop_meter_.Round(now_ns, uv_metrics_idle_time(&daemon->loop_));
   });
   uv_check_init(&loop_, &check_);
   uv_check_start(&check_, [](uv_check_t* handle) {
@@ -296,6 +302,29 @@ void Daemon::StartHandles() {
         &signals_[i], [](uv_signal_t* handle, int signal) { Self(handle->data)->OnSignal(signal); },
         i == 0 ? SIGTERM : SIGINT);
   }
+}
+
+void Daemon::StartWatchdog() {
+  // A timer wakes the loop every few milliseconds, so it goes round even where nothing happens.
+  HangJudge loop("the event loop has stood still",
+                 "requests, replies and gossip wait. It is in a call that does not return, or has "
+                 "no processor: top -H and gdb -p show which",
+                 kLoopHangs);
+  HangJudge sync("a sync of the write-ahead log has been under way",
+                 "writes wait for it. Look at the disk (iostat -x 1, dmesg); replace the node if it "
+                 "is failing",
+                 kSyncHangs);
+  std::vector<Watchdog::Watched> watched;
+  watched.push_back({std::move(loop), [this]() -> std::optional<MonotonicTime> {
+                       const uint64_t at = round_at_ns_;
+                       if (at == 0) return std::nullopt;
+                       return MonotonicTime(std::chrono::microseconds(at / 1000));
+                     }});
+  watched.push_back({std::move(sync), [this] { return runner_->sync_since(); }});
+  watchdog_ = std::make_unique<Watchdog>(
+      std::move(watched), log_, Watchdog::Options{.now = [] {
+        return MonotonicTime(std::chrono::microseconds(uv_hrtime() / 1000));
+      }});
 }
 
 void Daemon::WritePidFile() {
@@ -522,6 +551,7 @@ void Daemon::StopStep(MonotonicTime now) {
 }
 
 void Daemon::CloseHandles() {
+  watchdog_.reset();
   for (const auto& listener : listeners_) listener->Close();
   if (transport_ != nullptr) transport_->Close();
   if (gossip_ != nullptr) gossip_->Close();

@@ -12,6 +12,7 @@
 
 #include <uv.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,7 @@
 #include "server/resp_clients.h"
 #include "server/store_runner.h"
 #include "server/tcp_listener.h"
+#include "server/watchdog.h"
 #include "storage/engine.h"
 
 namespace eddy::server {
@@ -99,6 +101,7 @@ class Daemon final : private Front, private PeerHandler {
   std::optional<Problem> OpenDoor(ListenerOptions options, TcpListener::MakeSession make_session);
   void StartHandles();
   void WritePidFile();
+  void StartWatchdog();
   bool Ready(std::string* reason) const;
 
   // The transport dials by what the node knows of the layouts.
@@ -149,6 +152,8 @@ class Daemon final : private Front, private PeerHandler {
   std::optional<storage::TreeKeeper> trees_;
   std::unique_ptr<StoreRunner> runner_;
   std::unique_ptr<Inspector> inspector_;
+  std::atomic<uint64_t> round_at_ns_{0};  // when the loop last went round; 0: it has not yet
+  std::unique_ptr<Watchdog> watchdog_;
   bool arrived_ = false;
   std::unique_ptr<FaultTable> faults_;  // null unless it is to be broken on purpose
   std::unique_ptr<PeerTransport> transport_;

@@ -117,6 +117,8 @@ wire::NodeStatus Daemon::Status() {
     refused += listener->refused();
   }
   add("client_requests_too_late", too_late_count_);
+  add("loop_hangs", watchdog_ == nullptr ? 0 : watchdog_->Hangs(0));
+  add("sync_hangs", watchdog_ == nullptr ? 0 : watchdog_->Hangs(1));
   add("client_connections_accepted", accepted);
   add("client_connections_refused", refused);
   const StoreRunner::Counters& store = runner_->counters();

@@ -72,6 +72,7 @@ std::string FormatLogLine(LineLog::Form form, WallTime at, LogLevel level, std::
 
 void LineLog::Log(LogLevel level, std::string_view text) {
   if (level < least_) return;
+  const std::lock_guard lock(mutex_);
   const auto wall =
       std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
   line_ =

@@ -1,10 +1,12 @@
 // The daemon's log: one line an event on a file descriptor, as text for people or as JSON for
 // machines; and a limiter, so that a cause which recurs (a refused peer that dials again and again)
-// cannot flood it. Loop thread only.
+// cannot flood it. The limiter is for the loop thread only.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,14 +28,16 @@ class LineLog final : public LogSink {
 
   explicit LineLog(Options options) : options_(std::move(options)), least_(options_.least) {}
 
+  // Any thread.
   void Log(LogLevel level, std::string_view text) override;
   LogLevel least() const { return least_; }
   void SetLeast(LogLevel least) { least_ = least; }
 
  private:
   const Options options_;
-  LogLevel least_;
-  std::string line_;  // scratch
+  std::atomic<LogLevel> least_;
+  std::mutex mutex_;
+  std::string line_;  // scratch; guarded by mutex_
 };
 
 std::string_view LogLevelName(LogLevel level);

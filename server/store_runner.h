@@ -91,6 +91,9 @@ class StoreRunner {
   // what keeps the node going are done all the same.
   void RefuseForRoom(std::optional<Error> error) { no_room_ = std::move(error); }
 
+  // When the sync under way began; nullopt: there is none. Any thread, until Close.
+  std::optional<MonotonicTime> sync_since() const { return syncer_->under_way_since(); }
+
   // Stops the threads, after the sync and the reads that are under way.
   void Close();
 

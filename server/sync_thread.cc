@@ -27,6 +27,12 @@ void SyncThread::Request(uint64_t commit) {
   wake_.notify_one();
 }
 
+std::optional<MonotonicTime> SyncThread::under_way_since() const {
+  const int64_t began = began_ns_;
+  if (began == 0) return std::nullopt;
+  return MonotonicTime(std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(began)));
+}
+
 void SyncThread::Run() {
   uint64_t synced = 0;
   for (;;) {
@@ -38,8 +44,10 @@ void SyncThread::Run() {
       commit = requested_;
     }
     const auto began = std::chrono::steady_clock::now();
+    began_ns_ = std::chrono::nanoseconds(began.time_since_epoch()).count();
     Status status = engine_->Sync();
     const auto took = std::chrono::steady_clock::now() - began;
+    began_ns_ = 0;
     synced = commit;
     done_(commit, std::move(status), std::chrono::duration_cast<Duration>(took));
   }

@@ -3,10 +3,12 @@
 // is done; none while nothing waits.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/status.h"
@@ -26,12 +28,16 @@ class SyncThread {
 
   // Commits up to this one want to be durable. Any thread.
   void Request(uint64_t commit);
+  // When the sync under way began; nullopt: there is none. Any thread.
+  std::optional<MonotonicTime> under_way_since() const;
 
  private:
   void Run();
 
   storage::Engine* const engine_;
   const Done done_;
+
+  std::atomic<int64_t> began_ns_{0};  // 0: none is under way
 
   std::mutex mutex_;
   std::condition_variable wake_;
