@@ -52,7 +52,7 @@ class DemoTest(unittest.TestCase):
 
     def test_kill_partition_siblings_heal(self):
         process = self.demo("--nodes", "5", "--rate", "300")
-        self.say(process, "get key:50 --bucket demo", "^value 50")
+        self.say(process, "get key:50 --bucket demo --json", "value 50")
         process.stdin.write("\\kill 2\n")
         self.assertRegex(self.say(process, "\\nodes", "^Every node"), r"n2 +DOWN")
         process.stdin.write("\\start 2\n")
