@@ -29,7 +29,8 @@ constexpr std::string_view kPrefix = "/admin/v1/";
 constexpr std::string_view kKeysPage = "keys.page";
 
 // By what a call's name ends in: calls that change nothing.
-constexpr std::array<std::string_view, 5> kLooking = {"show", "status", "page", "ring", "plan"};
+constexpr std::array<std::string_view, 6> kLooking = {"show", "status", "page",
+                                                      "ring", "plan",   "transfers"};
 // Arguments that are numbers; all others are texts.
 constexpr std::array<std::string_view, 3> kNumbers = {"partition", "replicas", "least"};
 // Arguments that may be given as they are, percent-encoded, and are passed on in Base64.

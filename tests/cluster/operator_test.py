@@ -213,6 +213,11 @@ class OperatorTest(unittest.TestCase):
         self.assertEqual(len(self.http(self.n1, "cluster.plan", change)["members"]), 3)
         self.assertEqual(self.http(self.n1, "log.level", b"{}")["level"], "info")
         listed = self.http(self.n1, "")["calls"]
+        for page in ("docs/HTTP.md", "docs/PROTOCOL.md"):
+            with open(os.path.join(os.environ["EDDY_ROOT"], page), encoding="utf-8") as file:
+                text = file.read()
+            names = {each["call"] for each in listed} - {"status", "keys.page"}
+            self.assertEqual([name for name in sorted(names) if "`%s`" % name not in text], [], page)
         for each in listed:
             if each["call"] not in ("status", "keys.page"):
                 with self.subTest(each["call"]):
