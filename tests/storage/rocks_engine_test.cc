@@ -107,6 +107,24 @@ TEST(RocksEngine, ReopensWithEverythingAfterAStop) {
   EXPECT_EQ(engine->Get(Space::kData, "unlogged", Tier::kDisk, &value), Presence::kFound);
 }
 
+TEST(RocksEngine, TellsWhatItTakesOfMemoryAndDisk) {
+  TempDir directory;
+  const auto engine = Open(directory / "data");
+  const EngineUsage before = engine->Usage();
+  EXPECT_GT(before.cache_bytes_max, 0u);
+  ASSERT_TRUE(engine->Write(Row("k", std::string(1 << 20, 'v')), Logging::kLogged).has_value());
+  const EngineUsage written = engine->Usage();
+  EXPECT_GE(written.memtable_bytes, before.memtable_bytes + (1 << 20));
+  EXPECT_EQ(written.files_bytes, before.files_bytes);
+  // Memtables are charged to the cache.
+  EXPECT_GE(written.cache_bytes, before.cache_bytes + (1 << 20));
+  ASSERT_TRUE(engine->Flush().has_value());
+  const EngineUsage flushed = engine->Usage();
+  EXPECT_GT(flushed.files_bytes, before.files_bytes);
+  EXPECT_LT(flushed.memtable_bytes, written.memtable_bytes);
+  EXPECT_EQ(flushed.flushes, 0u);
+}
+
 TEST(RocksEngine, ReadsFromTheCacheWhatADiskReadBroughtThere) {
   TempDir directory;
   {
