@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import socket
 import subprocess
 import unittest
@@ -102,6 +103,25 @@ class HttpTest(unittest.TestCase):
         # It can fail.
         wrong = subprocess.run(["promtool", "check", "metrics"], input=b"eddy_gets_total 1\n" * 2, capture_output=True)
         self.assertNotEqual(wrong.returncode, 0)
+
+    def test_the_metrics_count_each_request_by_what_it_was_and_how_it_ended(self):
+        def count(operation, result):
+            text = self.curl(self.n1, "/metrics").body.decode()
+            name = 'eddy_request_seconds_%%s{operation="%s",result="%s"%%s} ' % (operation, result)
+            values = {what: float(re.search(re.escape(name % (what, label)) + r"(\S+)", text).group(1))
+                      for what, label in (("count", ""), ("sum", ""), ("bucket", ',le="+Inf"'))}
+            self.assertEqual(values["count"], values["bucket"])
+            return values
+
+        before = {each: count(*each) for each in (("put", "ok"), ("get", "ok"), ("get", "refused"))}
+        self.stored(self.put(self.n1, "/kv/http/counted", b"v"))
+        self.assertEqual(self.curl(self.n1, "/kv/http/counted").status, 200)
+        self.assertEqual(self.curl(self.n1, "/kv/http/counted?n=9").status, 400)
+        for each, values in before.items():
+            now = count(*each)
+            self.assertEqual(now["count"], values["count"] + 1, each)
+            self.assertGreaterEqual(now["sum"], values["sum"])
+        self.assertGreater(count("put", "ok")["sum"], before["put", "ok"]["sum"])
 
     def test_a_value_expires(self):
         self.stored(self.put(self.n1, "/kv/http/brief?ttl=300ms", b"v"))
