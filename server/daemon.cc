@@ -310,10 +310,11 @@ void Daemon::StartWatchdog() {
                  "requests, replies and gossip wait. It is in a call that does not return, or has "
                  "no processor: top -H and gdb -p show which",
                  kLoopHangs);
-  HangJudge sync("a sync of the write-ahead log has been under way",
-                 "writes wait for it. Look at the disk (iostat -x 1, dmesg); replace the node if it "
-                 "is failing",
-                 kSyncHangs);
+  HangJudge sync(
+      "a sync of the write-ahead log has been under way",
+      "writes wait for it. Look at the disk (iostat -x 1, dmesg); replace the node if it "
+      "is failing",
+      kSyncHangs);
   std::vector<Watchdog::Watched> watched;
   watched.push_back({std::move(loop), [this]() -> std::optional<MonotonicTime> {
                        const uint64_t at = round_at_ns_;

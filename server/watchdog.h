@@ -1,5 +1,5 @@
-// Notices what does not come to its end: the event loop when it does not go round, and a sync that a
-// disk does not finish. From a thread of its own, since whoever hangs cannot say so.
+// Notices what does not come to its end: the event loop when it does not go round, and a sync that
+// a disk does not finish. From a thread of its own, since whoever hangs cannot say so.
 #pragma once
 
 #include <array>
@@ -28,8 +28,8 @@ class HangJudge {
       : what_(std::move(what)), advice_(std::move(advice)), limit_(limit) {}
 
   // `since`: when it began what it is at, or last gave a sign of life; nullopt: it has nothing to
-  // do. The line to log: once where the limit is passed, once a minute while it is, and once when it
-  // goes on again.
+  // do. The line to log: once where the limit is passed, once a minute while it is, and once when
+  // it goes on again.
   std::optional<std::string> Look(MonotonicTime now, std::optional<MonotonicTime> since);
 
   // How many times the limit was passed.

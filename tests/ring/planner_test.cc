@@ -221,8 +221,8 @@ Measured Measure(const Layout& before, const Layout& after) {
 }
 
 // With one zone, or as many as replicas, a plan moves little. Where a zone must stand in each list
-// twice, or lists leave zones out, the worst that was seen was 1.67 times the least; nearly all plans
-// are within 1.1 all the same (docs/decisions/what-a-plan-moves.md).
+// twice, or lists leave zones out, the worst that was seen was 1.67 times the least; nearly all
+// plans are within 1.1 all the same (docs/decisions/what-a-plan-moves.md).
 TEST(Planner, KeepsSharesEvenAndMovesLittleWhenOneJoinsOrLeaves) {
   Random random(5);
   size_t moved = 0;

@@ -70,10 +70,9 @@ TEST(Watchdog, SpeaksFromItsOwnThread) {
   std::atomic<int64_t> looks{0};
   std::atomic<int64_t> alive_at{0};
   Lines lines;
-  Watchdog watchdog({{LoopJudge(), [&] { return std::optional(At(alive_at)); }}}, &lines,
-                    {.period = milliseconds(1), .now = [&] {
-                       return MonotonicTime(milliseconds(++looks));
-                     }});
+  Watchdog watchdog(
+      {{LoopJudge(), [&] { return std::optional(At(alive_at)); }}}, &lines,
+      {.period = milliseconds(1), .now = [&] { return MonotonicTime(milliseconds(++looks)); }});
   EXPECT_THAT(lines.Take(), HasSubstr("the loop has stood still for 5 s"));
   alive_at = 1'000'000;
   EXPECT_THAT(lines.Take(), HasSubstr("goes on"));

@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{PlantedBug::kReapNever, 20}, Planted{PlantedBug::kSiblingsUncapped, 30},
         Planted{PlantedBug::kJoinUnasked, 120}, Planted{PlantedBug::kTakenAtOnce, 600},
         Planted{PlantedBug::kDamageForgotten, 3400}, Planted{PlantedBug::kNewerRefused, 60},
-        Planted{PlantedBug::kStageMute, 60}),
+        Planted{PlantedBug::kStageMute, 300}),
     [](const auto& planted) {
       std::string name(kPlantedBugNames[static_cast<size_t>(planted.param.bug)]);
       std::erase(name, '-');
