@@ -42,6 +42,10 @@ Result<ring::Member> FindAsker(const node::Node& node, const std::string& name) 
   const auto askers = node.Askers();
   const auto asker = std::ranges::find(askers, name, &ring::Member::name);
   if (asker != askers.end()) return *asker;
+  // One that has asked another member is staged at all of them.
+  for (LayoutChange& staged : node.StagedWith({})) {
+    if (staged.kind == Kind::kJoin && staged.member.name == name) return std::move(staged.member);
+  }
   const auto& members = node.layouts()->newest().members();
   if (std::ranges::find(members, name, &ring::Member::name) != members.end()) {
     return Bad(
