@@ -10,7 +10,9 @@ target_compile_options(eddy_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
   -Wno-missing-field-initializers  # a designated initializer names what differs from the default
   # g++ 12 reports std::variant and the concatenation of strings falsely
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>
+  # libstdc++ 12 deprecates what its own stable_sort calls
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
 # An index out of range or an empty optional ends the process instead of reading what is not ours; the price is a
 # compare and a branch.
 target_compile_definitions(eddy_options INTERFACE _GLIBCXX_ASSERTIONS)
