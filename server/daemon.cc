@@ -358,6 +358,8 @@ void Daemon::FollowLayouts() {
 }
 
 void Daemon::RunTurn() {
+  // Its threads have ended: what comes in the turn that closed everything is not begun.
+  if (stage_ == Stage::kClosed) return;
   input_age_.Turn(clock());
   clients_.RunWoken();
   AnswerTooLate();
