@@ -15,6 +15,7 @@
 #include "server/admin_calls.h"
 #include "server/admin_looks.h"
 #include "server/admin_process.h"
+#include "server/backup_keeper.h"
 
 namespace eddy::server {
 
@@ -113,8 +114,11 @@ Answer Run(const AdminSubject& subject, const wire::AdminRequest& request) {
   if (request.call == kTasksCall) return ShowTasks(*subject.node, *subject.hints, *arguments);
   const auto call = std::ranges::find(kCalls, std::string_view(request.call), &Call::name);
   if (call != kCalls.end()) return call->run(subject.node, subject.now, *arguments);
+  std::vector<std::string_view> known = AdminCalls();
+  for (const std::string_view of_backups : kBackupCalls) known.push_back(of_backups);
+  std::ranges::sort(known);
   return Fail(Code::kUnsupported, "this node does not know that call; it knows " +
-                                      fmt::format("{}", fmt::join(AdminCalls(), ", ")));
+                                      fmt::format("{}", fmt::join(known, ", ")));
 }
 
 }  // namespace

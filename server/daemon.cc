@@ -124,6 +124,9 @@ std::optional<Daemon::Problem> Daemon::Start() {
                          .damaged = identity->damaged},
       [this] { arrived_ = true; });
   inspector_ = std::make_unique<Inspector>(&loop_, engine_.get());
+  backups_ = std::make_unique<BackupKeeper>(config_.data_dir, std::move(make_backup_));
+  backup_thread_ = std::make_unique<Inspector>(&loop_, engine_.get());
+  CHECK(backup_thread_->Begin([this](storage::Engine*) { backups_->RemoveLeftovers(); }, [] {}));
   node::NodeOptions options;
   options.deadline_default = config_.deadline;
   options.deadline_max = config_.deadline_max;
@@ -180,6 +183,9 @@ std::optional<Daemon::Problem> Daemon::OpenEngine() {
   if (!(*engine)->news().empty()) {
     log_->Log(LogLevel::kError, fmt::format("{}: {}", config_.data_dir, (*engine)->news()));
   }
+  make_backup_ = [rocks = engine->get()](const std::string& directory) {
+    return rocks->Checkpoint(directory);
+  };
   engine_ = *std::move(engine);
   return std::nullopt;
 }
@@ -480,6 +486,7 @@ void Daemon::Tick() {
   if (moment.monotonic - times_checked_at_ >= kCheckTimesEvery) {
     times_checked_at_ = moment.monotonic;
     WatchRoom();
+    WatchBackup();
     for (const auto& listener : listeners_) listener->CheckTimes(moment.monotonic);
   }
 
@@ -560,6 +567,7 @@ void Daemon::CloseHandles() {
   if (gossip_ != nullptr) gossip_->Close();
   if (runner_ != nullptr) runner_->Close();
   if (inspector_ != nullptr) inspector_->Close();
+  if (backup_thread_ != nullptr) backup_thread_->Close();
   if (!std::exchange(handles_open_, false)) return;
   for (uv_handle_t* handle : {Base(&prepare_), Base(&check_), Base(&idle_), Base(&timer_),
                               Base(&signals_[0]), Base(&signals_[1])}) {

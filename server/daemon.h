@@ -23,6 +23,7 @@
 #include "node/node.h"
 #include "ring/layout.h"
 #include "server/admin.h"
+#include "server/backup_keeper.h"
 #include "server/clock.h"
 #include "server/command_line.h"
 #include "server/config.h"
@@ -119,6 +120,8 @@ class Daemon final : private Front, private PeerHandler {
   void WatchDamage();
   // How much room there is; refuses what needs some before there is none.
   void WatchRoom();
+  // Lets go of a backup that nobody takes away, or that holds the last room.
+  void WatchBackup();
   void BeginStop();
 
   void OnSignal(int signal);
@@ -152,6 +155,10 @@ class Daemon final : private Front, private PeerHandler {
   std::optional<storage::TreeKeeper> trees_;
   std::unique_ptr<StoreRunner> runner_;
   std::unique_ptr<Inspector> inspector_;
+  BackupKeeper::Make make_backup_;  // null without files
+  std::unique_ptr<BackupKeeper> backups_;
+  std::unique_ptr<Inspector> backup_thread_;  // everything of backups_ happens there
+  bool backup_watched_ = false;               // and is being looked after
   std::atomic<uint64_t> round_at_ns_{0};  // when the loop last went round; 0: it has not yet
   std::unique_ptr<Watchdog> watchdog_;
   bool arrived_ = false;

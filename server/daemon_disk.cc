@@ -2,6 +2,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <fmt/core.h>
@@ -51,6 +52,31 @@ void Daemon::WatchRoom() {
       fmt::format("{}: this node takes no more writes but deletes; reads go on, and the other "
                   "nodes keep what is for this one; make room, and it goes on by itself",
                   why));
+}
+
+void Daemon::WatchBackup() {
+  if (!backups_->holds() || backup_watched_) return;
+  struct Watched {
+    MonotonicTime now;
+    bool no_room;
+    bool dropped = false;
+  };
+  const auto watched = std::make_shared<Watched>(Watched{.now = clock(), .no_room = no_room_});
+  backup_watched_ = backup_thread_->Begin(
+      [this, watched](storage::Engine*) {
+        if (watched->no_room) {
+          watched->dropped = backups_->Drop("its disk was nearly full");
+        } else {
+          backups_->DropUnasked(watched->now);
+        }
+      },
+      [this, watched] {
+        backup_watched_ = false;
+        if (!watched->dropped) return;
+        log_->Log(LogLevel::kWarning,
+                  "the disk is nearly full, so the backup under way was given up, and with it the "
+                  "deleted files that it still held");
+      });
 }
 
 void Daemon::WatchDamage() {

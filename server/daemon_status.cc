@@ -36,7 +36,7 @@ void LookAt(Inspector* inspector, Request request,
       [under_way] { under_way->done(std::move(under_way->reply)); });
   if (begun) return;
   under_way->reply.id = under_way->request.id;
-  under_way->reply.error = Error{Code::kBusy, "many others read this node's keys: try again later"};
+  under_way->reply.error = Error{Code::kBusy, "many others read this node's disk: try again later"};
   under_way->done(std::move(under_way->reply));
 }
 
@@ -57,6 +57,22 @@ void Daemon::Admin(wire::AdminRequest request, Answered answered) {
                                     .now = now(),
                                     .started_at = started_at_},
                                    request));
+  }
+  if (IsBackupCall(request.call)) {
+    std::optional<Error> no_room;
+    if (no_room_) {
+      no_room = Error{Code::kUnavailable,
+                      fmt::format("only {} % of this node's disk are free, and a backup would keep "
+                                  "deleted files there: make room first",
+                                  disk_free_percent_)};
+    }
+    return LookAt<wire::AdminRequest, wire::AdminReply>(
+        backup_thread_.get(), std::move(request),
+        [this, moment = now().monotonic, no_room = std::move(no_room)](
+            storage::Engine*, const wire::AdminRequest& asked) {
+          return backups_->Run(asked, moment, no_room);
+        },
+        std::move(answered));
   }
   if (!IsLook(request.call)) {
     return answered(RunAdmin(

@@ -1,7 +1,8 @@
 // The engine on disk: RocksDB, one instance a shard, one column family a space. How it is tuned is
 // in storage/rocks_options.h.
 //
-// Threads: one writes; Get, Scan, Sync and Health may be called from others at the same time.
+// Threads: one writes; Get, Scan, Sync, Health and Checkpoint may be called from others at the same
+// time.
 #pragma once
 
 #include <memory>
@@ -55,6 +56,12 @@ class RocksEngine final : public Engine {
   EngineUsage Usage() override;
   EngineHealth Health() override;
   Status AskForSalvage() override;
+
+  // Makes `directory`, which must not exist and must be on the same file system, a copy of all that
+  // was written when the call began, for OpenToRead. Its tables are hard links, which take no room
+  // until the engine has done without them. Not durable. Slow: it flushes first. Any thread; one
+  // call at a time.
+  [[nodiscard]] Status Checkpoint(const std::string& directory);
 
   // What its opening has found or done, for people; empty: nothing.
   const std::string& news() const { return news_; }

@@ -190,6 +190,7 @@ ExitCode Main(int argc, char** argv) {
   AddSiblingsCommand(&app, &commands);
   AddImportCommand(&app, &commands);
   AddExportCommand(&app, &commands);
+  AddBackupCommands(&app, &commands);
   AddInspectCommand(&app, &commands);
   AddBenchCommand(&app, &commands);
   AddChaosCommand(&app, &commands);

@@ -14,6 +14,7 @@ namespace eddy::wire {
 inline constexpr size_t kAdminCallBytesMax = 64;
 inline constexpr size_t kAdminArgumentsBytesMax = 128 * 1024;
 inline constexpr size_t kAdminResultBytesMax = 8 * 1024 * 1024;
+inline constexpr size_t kAdminDataBytesMax = 1024 * 1024;
 
 struct AdminRequest {
   RequestId id;
@@ -27,6 +28,7 @@ struct AdminReply {
   RequestId id;
   std::optional<Error> error;
   std::string result;
+  std::string data;  // bytes that the result is about, of the calls that give some
 
   friend bool operator==(const AdminReply&, const AdminReply&) = default;
 };

@@ -29,11 +29,13 @@ Result<AdminRequest> DecodeAdminRequest(std::string_view payload) {
 }
 
 void Encoder::AppendAdminReply(const AdminReply& reply, std::string* out) {
-  CHECK(reply.result.size() <= kAdminResultBytesMax);
+  CHECK(reply.result.size() <= kAdminResultBytesMax && reply.data.size() <= kAdminDataBytesMax);
   const auto result = ToBytes(builder_.get(), reply.result);
+  const auto data = ToBytes(builder_.get(), reply.data);
   const auto error = ToError(builder_.get(), reply.error);
   const flat::RequestId id = ToRequestId(reply.id);
-  Finish(FrameKind::kAdminReply, flat::CreateAdminReply(*builder_, &id, error, result).o, out);
+  Finish(FrameKind::kAdminReply, flat::CreateAdminReply(*builder_, &id, error, result, data).o,
+         out);
 }
 
 Result<AdminReply> DecodeAdminReply(std::string_view payload) {
@@ -45,7 +47,10 @@ Result<AdminReply> DecodeAdminReply(std::string_view payload) {
     return std::unexpected(status.error());
   }
   reply.result = FromBytes((*root)->result());
-  if (reply.result.size() > kAdminResultBytesMax) return Malformed("admin reply");
+  reply.data = FromBytes((*root)->data());
+  if (reply.result.size() > kAdminResultBytesMax || reply.data.size() > kAdminDataBytesMax) {
+    return Malformed("admin reply");
+  }
   return reply;
 }
 

@@ -525,5 +525,45 @@ TEST(RocksEngine, ALogThatHasRottedLeavesNothingToBeAnsweredForAndATornOneAll) {
   }
 }
 
+TEST(RocksEngine, ACheckpointHoldsWhatWasWrittenBeforeItAndChangesNoMore) {
+  TempDir directory;
+  const std::string path = directory / "data";
+  const std::string copy = directory / "data/backup/one";
+  const auto read = [](Engine* engine, const std::string& key) {
+    std::string value;
+    const Result<Presence> found = engine->Get(Space::kData, key, Tier::kDisk, &value);
+    EXPECT_TRUE(found.has_value());
+    return found == Presence::kFound ? value : "(absent)";
+  };
+  {
+    const auto engine = Open(path);
+    ASSERT_TRUE(engine->Write({{Space::kData, "logged", "1"}}, Logging::kLogged).has_value());
+    ASSERT_TRUE(engine->Write({{Space::kHints, "hint", "1"}}, Logging::kLogged).has_value());
+    ASSERT_TRUE(engine->Write({{Space::kData, "unlogged", "1"}}, Logging::kUnlogged).has_value());
+    fs::create_directories(directory / "data/backup");
+    const Status made = engine->Checkpoint(copy);
+    ASSERT_TRUE(made.has_value()) << made.error().text;
+    ASSERT_TRUE(engine->Write({{Space::kData, "logged", "2"}}, Logging::kLogged).has_value());
+    ASSERT_TRUE(engine->Flush().has_value());
+    EXPECT_FALSE(engine->Checkpoint(copy).has_value()) << "never over another one";
+
+    // Beside the engine that is still open, and without changing a file.
+    const auto count = [&] {
+      return std::distance(fs::directory_iterator(copy), fs::directory_iterator());
+    };
+    const auto files = count();
+    const auto reader = RocksEngine::OpenToRead(copy);
+    ASSERT_TRUE(reader.has_value()) << reader.error().text;
+    EXPECT_EQ(read(reader->get(), "logged"), "1");
+    EXPECT_EQ(read(reader->get(), "unlogged"), "1");
+    std::string hint;
+    EXPECT_EQ((*reader)->Get(Space::kHints, "hint", Tier::kDisk, &hint), Presence::kFound);
+    EXPECT_EQ(count(), files);
+  }
+  // The engine does not mind what lies there.
+  const auto engine = Open(path);
+  EXPECT_EQ(read(engine.get(), "logged"), "2");
+}
+
 }  // namespace
 }  // namespace eddy::storage

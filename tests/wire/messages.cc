@@ -187,7 +187,8 @@ AdminRequest MakeAdminRequest(Random* random) {
 }
 
 AdminReply MakeAdminReply(Random* random) {
-  return AdminReply{MakeRequestId(random), MakeOptionalError(random), MakeBytes(random, 0, 5000)};
+  return AdminReply{MakeRequestId(random), MakeOptionalError(random), MakeBytes(random, 0, 5000),
+                    MakeBytes(random, 0, 5000)};
 }
 
 Ballot MakeBallot(Random* random) {

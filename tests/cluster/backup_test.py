@@ -1,0 +1,225 @@
+"""eddyctl backup against real clusters: made under writes, incrementally, found damaged by one byte; and every way in which
+making one can fail."""
+
+import base64
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import harness
+
+KEYS = 3000
+INTERRUPTED = 130
+
+
+def ctl(*words, seconds=120, stdin=b""):
+    return subprocess.run([harness.EDDYCTL, *words], input=stdin, capture_output=True, timeout=seconds)
+
+
+def lines_of(prefix, count, value="v"):
+    return b"".join(json.dumps({"key": "%s%d" % (prefix, i), "value": "%s%d" % (value, i)}).encode() + b"\n"
+                    for i in range(count))
+
+
+class Writer:
+    """Puts keys one after the other until it is stopped; `done` are those that were acknowledged."""
+
+    def __init__(self, node):
+        self.node = node
+        self.done = []
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.stopping.is_set():
+            key = "during%d" % len(self.done)
+            if self.node.put(key, key) == harness.OK:
+                self.done.append(key)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+
+
+class BackupTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="eddy-backup-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def backup(self, verb, *words, node=None, code=harness.OK, **kwargs):
+        where = ("--node", node.address) if node else ()
+        ended = ctl("backup", verb, *where, "--json", self.folder, *words, **kwargs)
+        self.assertEqual(ended.returncode, code, ended)
+        return json.loads(ended.stdout)
+
+    def load(self, node, prefix, count, *flags):
+        ended = node.ctl("import", "-", *flags, stdin=lines_of(prefix, count))
+        self.assertEqual(ended.returncode, harness.OK, ended)
+
+    def release_is_done(self, cluster):
+        for node in cluster.nodes:
+            self.assertFalse(os.path.exists(os.path.join(node.directory, "backup")), node.name)
+
+    def test_it_is_made_under_writes_and_then_only_what_is_new_is_fetched(self):
+        with harness.Cluster(3) as cluster:
+            n1, n2, n3 = cluster.nodes
+            self.load(n1, "k", KEYS, "--bucket", "shop")
+            for value in ("apples", "pears"):
+                self.assertEqual(n2.put("cart", value, "--bucket", "shop", "--blind"), harness.OK)
+            self.assertEqual(n1.put("mortal", "soon gone", "--ttl", "1h"), harness.OK)
+            self.assertEqual(n1.ctl("del", "k0", "--bucket", "shop").returncode, harness.OK)
+            with Writer(n3) as writer:
+                harness.wait_until(lambda: len(writer.done) > 5, "some writes")
+                first = self.backup("create", node=n1)
+            self.release_is_done(cluster)
+            self.assertEqual([node["name"] for node in first["nodes"]], ["n1", "n2", "n3"])
+            self.assertEqual(first["flaws"], [])
+            self.assertEqual(first["fetched_bytes"], first["bytes"])
+            self.assertGreaterEqual(sum(node["rows"]["records"] for node in first["nodes"]), 2 * KEYS)
+
+            # Again: what is there already is not fetched, and the first one does not need the second.
+            self.load(n1, "more", 50)
+            second = self.backup("create", node=n2)
+            self.assertLess(second["fetched_bytes"], first["fetched_bytes"] / 2, (first, second))
+            self.assertGreater(sum(node["kept_files"] for node in second["nodes"]), 2)
+            listed = self.backup("list")
+            self.assertEqual([each["id"] for each in listed["backups"]], [first["id"], second["id"]])
+            self.assertEqual(listed["partial"], [])
+            self.backup("verify", "--all")
+
+    def test_one_wrong_byte_is_found_and_named(self):
+        with harness.Cluster(1) as cluster:
+            node = cluster.nodes[0]
+            self.load(node, "k", 300)
+            made = self.backup("create", node=node)
+            verified = self.backup("verify")
+            self.assertEqual([each["sound"] for each in verified], [True])
+            table = max(glob.glob(os.path.join(made["path"], "n1", "*.sst")), key=os.path.getsize)
+            with open(table, "r+b") as file:
+                file.seek(100)
+                byte = file.read(1)
+                file.seek(100)
+                file.write(bytes([byte[0] ^ 1]))
+            damaged = self.backup("verify", code=harness.UNHEALTHY)
+            self.assertIn("n1/" + os.path.basename(table), [flaw["where"] for flaw in damaged[0]["flaws"]])
+            # The next backup does not take over what has rotted.
+            self.backup("create", node=node)
+            self.backup("verify")
+            # A manifest that is damaged, a newer one, and a file that is gone.
+            manifest = os.path.join(made["path"], "backup.json")
+            with open(manifest, encoding="utf-8") as file:
+                text = file.read()
+            for wrong, code in ((text[:-30], harness._), (text.replace('"eddy_backup": 1', '"eddy_backup": 9'),
+                                                         harness.REFUSED)):
+                with open(manifest, "w", encoding="utf-8") as file:
+                    file.write(wrong)
+                self.backup("verify", "--backup", made["id"], code=code)
+                self.backup("list", code=harness.UNHEALTHY)
+            with open(manifest, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.remove(table)
+            damaged = self.backup("verify", "--backup", made["id"], code=harness.UNHEALTHY)
+            self.assertIn("No such file", json.dumps(damaged))
+
+    def test_what_is_interrupted_is_no_backup_and_its_files_are_used(self):
+        with harness.Cluster(2) as cluster:
+            n1, n2 = cluster.nodes
+            for turn in range(3):
+                ended = n1.ctl("import", "-", stdin=b"".join(
+                    json.dumps({"key": "%d-%d" % (turn, i), "value_base64":
+                                base64.b64encode(os.urandom(30000)).decode()}).encode() + b"\n" for i in range(100)))
+                self.assertEqual(ended.returncode, harness.OK, ended)
+            # Slowly, so that it is caught at it.
+            slow = subprocess.Popen([harness.EDDYCTL, "backup", "create", self.folder, "--node", n1.address,
+                                     "--rate", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                partial = os.path.join(self.folder, "*.partial")
+                # A node's files come one after the other, so where there are two the first is whole.
+                harness.wait_until(lambda: any(len(glob.glob(os.path.join(node, "*.sst"))) > 1
+                                               for node in glob.glob(os.path.join(partial, "*"))), "a first file")
+                # One at a time, into the directory and from a node.
+                self.backup("create", node=n1, code=harness.REFUSED)
+                elsewhere = ctl("backup", "create", os.path.join(self.folder, "sub"), "--node", n1.address)
+                self.assertEqual(elsewhere.returncode, harness.REFUSED, elsewhere)
+                self.assertIn(b"--supersede", elsewhere.stderr)
+                shutil.rmtree(os.path.join(self.folder, "sub"))
+                slow.send_signal(signal.SIGINT)
+                _, said = slow.communicate(timeout=60)
+            finally:
+                slow.kill()
+                slow.communicate()
+            self.assertEqual(slow.returncode, INTERRUPTED, said)
+            self.assertIn(b"This is no backup yet", said)
+            self.release_is_done(cluster)
+            listed = self.backup("list", code=harness.NOT_FOUND)
+            self.assertEqual((listed["backups"], len(listed["partial"])), ([], 1))
+
+            # A node that goes away in the middle: the same, and it says which.
+            slow = subprocess.Popen([harness.EDDYCTL, "backup", "create", self.folder, "--node", n1.address,
+                                     "--rate", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                harness.wait_until(lambda: len(glob.glob(partial)) == 2 and
+                                   os.path.exists(os.path.join(n2.directory, "backup")), "the next one")
+                n2.kill()
+                _, said = slow.communicate(timeout=60)
+            finally:
+                slow.kill()
+                slow.communicate()
+            self.assertEqual(slow.returncode, harness.NOT_DONE, said)
+            self.assertIn(b"node n2", said)
+            self.assertIn(b"--without", said)
+            # It is down: no backup without it, unless that is said.
+            self.backup("create", node=n1, code=harness.NOT_DONE)
+            n2.restart()
+            harness.wait_until(lambda: not os.path.exists(os.path.join(n2.directory, "backup")), "it to be removed")
+
+            made = self.backup("create", node=n1)
+            self.assertGreater(sum(node["kept_bytes"] for node in made["nodes"]), 0)
+            self.backup("verify")
+            listed = self.backup("list")
+            self.assertEqual((len(listed["backups"]), listed["partial"]), (1, []))
+            partly = self.backup("create", "--without", "n2", node=n1)
+            self.assertEqual(partly["without"], ["n2"])
+            self.backup("create", "--without", "nobody", node=n1, code=harness.USAGE)
+
+    def test_bad_words_and_bad_places(self):
+        with harness.Cluster(1) as cluster:
+            node = cluster.nodes[0]
+            self.assertEqual(node.put("k", "v"), harness.OK)
+            self.backup("list", code=harness.NOT_FOUND)
+            self.backup("verify", code=harness.USAGE)
+            self.backup("verify", "--backup", "x", code=harness.USAGE)
+            file = os.path.join(self.folder, "file")
+            with open(file, "w", encoding="utf-8") as made:
+                made.write("x")
+            for verb, code in (("create", harness._), ("list", harness.USAGE)):
+                ended = ctl("backup", verb, "--node", node.address, file)
+                self.assertEqual(ended.returncode, code, ended)
+            made = self.backup("create", node=node)
+            ended = ctl("backup", "create", "--node", node.address, made["path"])
+            self.assertEqual(ended.returncode, harness.USAGE, ended)
+            self.assertIn(b"above it", ended.stderr)
+            unreachable = ctl("backup", "create", "--node", node.address + ":1", self.folder)
+            self.assertEqual(unreachable.returncode, harness.NOT_DONE, unreachable)
+
+            other = harness.Cluster(1, start=False)
+            other.name = "other"
+            with other:
+                other.start()
+                far = other.nodes[0]
+                refused = self.backup("create", node=far, code=harness.REFUSED)
+                self.assertIn("directory of its own", refused["error"]["text"])
+
+
+if __name__ == "__main__":
+    unittest.main()
