@@ -47,7 +47,9 @@ bool IsWorthRetrying(Code code) {
 
 size_t BytesOf(const wire::ClientRequest& request) {
   const auto* put = std::get_if<wire::PutAction>(&request.action);
-  return request.bucket.size() + request.key.size() + (put == nullptr ? 0 : put->value.size());
+  const auto* restore = std::get_if<wire::RestoreAction>(&request.action);
+  return request.bucket.size() + request.key.size() + (put == nullptr ? 0 : put->value.size()) +
+         (restore == nullptr ? 0 : restore->record.size());
 }
 
 }  // namespace

@@ -119,8 +119,9 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
     }
   }
   // Another owner has not lost what it would have to join this with, or has room for it.
-  const bool rather_another = background.mender().Holds(token.value) ||
-                              (no_room && std::holds_alternative<wire::PutAction>(request.action));
+  const bool needs_room = std::holds_alternative<wire::PutAction>(request.action) ||
+                          std::holds_alternative<wire::RestoreAction>(request.action);
+  const bool rather_another = background.mender().Holds(token.value) || (no_room && needs_room);
   if (rather_another && !origin.forwarder &&
       std::ranges::any_of(placement.replicas,
                           [&](PeerIndex peer) { return peer != kSelf && peers.Reachable(peer); })) {
@@ -155,6 +156,8 @@ void Node::Core::CoordinateWrite(OpContext& context, Coordination coordination,
   if (RecogniseRetry(context, coordination)) return;
   if (auto* put = std::get_if<wire::PutAction>(&request.action)) {
     BeginPut(context, std::move(coordination), std::move(*put));
+  } else if (auto* restore = std::get_if<wire::RestoreAction>(&request.action)) {
+    BeginRestore(context, std::move(coordination), std::move(*restore));
   } else {
     BeginDelete(context, std::move(coordination), std::get<wire::DeleteAction>(request.action));
   }
@@ -260,6 +263,28 @@ void Node::Core::BeginDelete(OpContext& context, Coordination coordination,
   recent_.Begin(coordination.origin.request, op, {});
   Start(op, PutOp(std::move(coordination)),
         [&](PutOp& put) { return put.BeginDelete(context, std::move(verb)); });
+}
+
+void Node::Core::BeginRestore(OpContext& context, Coordination coordination,
+                              wire::RestoreAction action) {
+  const auto refuse = [&](Error error) {
+    AnswerError(context, coordination.origin, std::move(error), 0, 0);
+  };
+  const auto record = storage::DecodeRecord(action.record);
+  if (!record || record->empty()) {
+    return refuse({Code::kInvalidArgument, "nothing restored: the record is damaged"});
+  }
+  if (record->context().LastOf(lease.actor()).last > lease.last_minted()) {
+    return refuse(
+        {Code::kInvalidArgument,
+         "nothing restored: the record holds writes of this node that it has not made yet, so its "
+         "data directory is older than the backup; start the node with an empty directory and "
+         "--replace its own name, and restore again"});
+  }
+  const uint64_t op = coordination.op;
+  recent_.Begin(coordination.origin.request, op, {});
+  Start(op, PutOp(std::move(coordination)),
+        [&](PutOp& put) { return put.BeginRestore(context, std::move(action.record)); });
 }
 
 void Node::Core::RememberOutcome(const PutOp& op) {

@@ -117,6 +117,7 @@ class Node::Core {
   bool RecogniseRetry(OpContext& context, const Coordination& coordination);
   void BeginPut(OpContext& context, Coordination coordination, wire::PutAction action);
   void BeginDelete(OpContext& context, Coordination coordination, const wire::DeleteAction& action);
+  void BeginRestore(OpContext& context, Coordination coordination, wire::RestoreAction action);
 
   // Puts an operation into the table under the id it was made with, runs its first step and erases
   // it if it ended.

@@ -54,9 +54,10 @@ enum class Count : uint8_t {
   kCrowdedWrites,
   kRotFound,
   kMended,
+  kRestores,
 };
 
-inline constexpr std::array<std::string_view, 45> kCountNames = {
+inline constexpr std::array<std::string_view, 46> kCountNames = {
     "gets",
     "puts",
     "deletes",
@@ -102,6 +103,7 @@ inline constexpr std::array<std::string_view, 45> kCountNames = {
     "crowded_writes",
     "bad_records_found",
     "partitions_mended",
+    "restores",
 };
 
 class NodeCounters {

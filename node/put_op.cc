@@ -26,6 +26,14 @@ bool PutOp::BeginDelete(OpContext& context, storage::DeleteVerb verb) {
   return Begin(context, storage::StoreVerb{.action = std::move(verb)});
 }
 
+bool PutOp::BeginRestore(OpContext& context, std::string record) {
+  context.counters.Add(Count::kRestores);
+  record_ = std::move(record);
+  if (Begin(context, storage::StoreVerb{.action = storage::JoinVerb{record_}})) return true;
+  Replicate(context);
+  return Progress(context);
+}
+
 bool PutOp::BeginAgain(OpContext& context, lattice::Dot dot) {
   again_ = dot;
   return Begin(context, storage::StoreVerb{.action = storage::ReadVerb{

@@ -1,4 +1,5 @@
-// A write under way at its coordinator (Dynamo, sections 4.5 and 4.6): a put or a delete.
+// A write under way at its coordinator (Dynamo, sections 4.5 and 4.6): a put, a delete, or a record
+// that is restored (which needs no verb before it goes to the others).
 //
 //   Begin ── store verb ──▶ applied ──▶ durable here ───────────┐
 //                              │                                ├──▶ w of them: answer, then wait
@@ -43,6 +44,8 @@ class PutOp {
   // `shown_context` is the token that the reply carries.
   bool BeginPut(OpContext& context, storage::PutVerb verb, std::string shown_context);
   bool BeginDelete(OpContext& context, storage::DeleteVerb verb);
+  // An encoded record, to be joined with what every owner holds.
+  bool BeginRestore(OpContext& context, std::string record);
   // A client retries a put of unknown outcome: replicate what is stored again, without a new dot.
   // If this store did not keep `dot`, the outcome stays unknown.
   bool BeginAgain(OpContext& context, lattice::Dot dot);

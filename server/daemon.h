@@ -159,7 +159,7 @@ class Daemon final : private Front, private PeerHandler {
   std::unique_ptr<BackupKeeper> backups_;
   std::unique_ptr<Inspector> backup_thread_;  // everything of backups_ happens there
   bool backup_watched_ = false;               // and is being looked after
-  std::atomic<uint64_t> round_at_ns_{0};  // when the loop last went round; 0: it has not yet
+  std::atomic<uint64_t> round_at_ns_{0};      // when the loop last went round; 0: it has not yet
   std::unique_ptr<Watchdog> watchdog_;
   bool arrived_ = false;
   std::unique_ptr<FaultTable> faults_;  // null unless it is to be broken on purpose

@@ -259,6 +259,9 @@ std::string Describe(const wire::ClientRequest& request) {
   } else if (const auto* remove = std::get_if<wire::DeleteAction>(&request.action)) {
     text = fmt::format("delete {}/{}", request.bucket, request.key);
     token = remove->context;
+  } else if (const auto* restore = std::get_if<wire::RestoreAction>(&request.action)) {
+    text = fmt::format("restore {}/{} {}", request.bucket, request.key,
+                       DescribeRecord(restore->record));
   } else {
     text = fmt::format("get {}/{}", request.bucket, request.key);
   }

@@ -537,6 +537,7 @@ void AddBackupCommands(CLI::App* app, Commands* commands) {
   (*commands)[verify] = [verified](const GlobalOptions& global) {
     return RunVerify(global, *verified);
   };
+  AddRestoreCommand(backup, commands);
 }
 
 }  // namespace eddy::tools

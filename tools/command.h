@@ -54,7 +54,8 @@ void AddExplainCommand(CLI::App* app, Commands* commands);    // explain
 void AddSiblingsCommand(CLI::App* app, Commands* commands);   // siblings top
 void AddImportCommand(CLI::App* app, Commands* commands);
 void AddExportCommand(CLI::App* app, Commands* commands);
-void AddBackupCommands(CLI::App* app, Commands* commands);  // backup ..
+void AddRestoreCommand(CLI::App* backup, Commands* commands);  // backup restore
+void AddBackupCommands(CLI::App* app, Commands* commands);     // backup ..
 void AddInspectCommand(CLI::App* app, Commands* commands);
 void AddBenchCommand(CLI::App* app, Commands* commands);
 void AddChaosCommand(CLI::App* app, Commands* commands);

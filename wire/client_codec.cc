@@ -35,6 +35,10 @@ FlatAction ToAction(FlatBufferBuilder* builder, const DeleteAction& remove) {
   const auto context = ToBytes(builder, remove.context);
   return {flat::Action::DeleteAction, flat::CreateDeleteAction(*builder, context).Union()};
 }
+FlatAction ToAction(FlatBufferBuilder* builder, const RestoreAction& restore) {
+  const auto record = ToBytes(builder, restore.record);
+  return {flat::Action::RestoreAction, flat::CreateRestoreAction(*builder, record).Union()};
+}
 
 // The reply's siblings fit into one frame, with room for what surrounds them.
 bool FitsFrame(const ClientReply& reply) {
@@ -111,6 +115,10 @@ Result<ClientRequest> FromClientRequest(const flat::ClientRequest* flat) {
     case flat::Action::DeleteAction:
       request.action = DeleteAction{
           .context = std::string(FromBytes(flat->action_as_DeleteAction()->context()))};
+      break;
+    case flat::Action::RestoreAction:
+      request.action = RestoreAction{
+          .record = std::string(FromBytes(flat->action_as_RestoreAction()->record()))};
       break;
     case flat::Action::NONE:
       return Malformed("request");

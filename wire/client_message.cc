@@ -1,5 +1,7 @@
 #include "wire/client_message.h"
 
+#include <fmt/format.h>
+
 #include "base/limits.h"
 #include "wire/context_token.h"
 
@@ -32,6 +34,17 @@ Status CheckRequest(const ClientRequest& request) {
   }
   if (const auto* remove = std::get_if<DeleteAction>(&request.action)) {
     return CheckContext(remove->context);
+  }
+  if (const auto* restore = std::get_if<RestoreAction>(&request.action)) {
+    if (restore->record.empty()) {
+      return Fail(Code::kInvalidArgument, "there is no record to restore");
+    }
+    if (restore->record.size() > kRestoreRecordBytesMax) {
+      return Fail(Code::kTooLarge,
+                  fmt::format("the record has {} bytes, and one request restores at most {}: "
+                              "restore it in parts",
+                              restore->record.size(), kRestoreRecordBytesMax));
+    }
   }
   return {};
 }

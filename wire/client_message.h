@@ -11,6 +11,7 @@
 
 #include "base/hybrid_clock.h"
 #include "base/ids.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "lattice/dot.h"
@@ -56,13 +57,24 @@ struct DeleteAction {
   friend bool operator==(const DeleteAction&, const DeleteAction&) = default;
 };
 
+// A record as it was stored once, from a backup: joined with what is there, as one from another
+// replica is. So it never takes the place of anything newer, and its writes keep their dots.
+struct RestoreAction {
+  std::string record;  // encoded (storage/record_codec.h), at most kRestoreRecordBytesMax
+
+  friend bool operator==(const RestoreAction&, const RestoreAction&) = default;
+};
+// Room for one sibling with the largest value and context. A larger record is restored in parts,
+// whose join it is.
+inline constexpr size_t kRestoreRecordBytesMax = kValueBytesMax + 512 * 1024;
+
 struct ClientRequest {
   RequestId id;  // a retry carries the same id; none (all zero) is never remembered
   std::string bucket;
   std::string key;
   QuorumOptions quorum;
   Duration deadline{};  // how long the client waits; zero: the node's default
-  std::variant<GetAction, PutAction, DeleteAction> action;
+  std::variant<GetAction, PutAction, DeleteAction, RestoreAction> action;
 
   bool IsWrite() const { return !std::holds_alternative<GetAction>(action); }
   friend bool operator==(const ClientRequest&, const ClientRequest&) = default;
@@ -72,7 +84,8 @@ struct ClientRequest {
 inline constexpr Duration kDeadlineMax = std::chrono::hours(24);
 
 // What every door asks of a request before anything is done with it: kInvalidArgument or kTooLarge,
-// saying what to change, for a bucket, key, value, context, deadline or expiry out of its limits.
+// saying what to change, for a bucket, key, value, context, deadline, expiry or record out of its
+// limits.
 [[nodiscard]] Status CheckRequest(const ClientRequest& request);
 
 struct ShownSibling {

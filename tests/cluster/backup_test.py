@@ -1,5 +1,5 @@
-"""eddyctl backup against real clusters: made under writes, incrementally, found damaged by one byte; and every way in which
-making one can fail."""
+"""eddyctl backup against real clusters: made under writes, incrementally, found damaged by one byte, restored into a fresh
+cluster of another size and into the same one, where what is newer wins; and every way in which making one can fail."""
 
 import base64
 import glob
@@ -66,11 +66,21 @@ class BackupTest(unittest.TestCase):
         ended = node.ctl("import", "-", *flags, stdin=lines_of(prefix, count))
         self.assertEqual(ended.returncode, harness.OK, ended)
 
+    def exported(self, node):
+        ended = node.ctl("export", "--all-buckets", seconds=120)
+        self.assertEqual(ended.returncode, harness.OK, ended)
+        found = {}
+        for line in ended.stdout.splitlines():
+            entry = json.loads(line)
+            values = entry.get("siblings", [entry])
+            found[(entry["bucket"], entry["key"])] = sorted(value["value"] for value in values)
+        return found
+
     def release_is_done(self, cluster):
         for node in cluster.nodes:
             self.assertFalse(os.path.exists(os.path.join(node.directory, "backup")), node.name)
 
-    def test_it_is_made_under_writes_and_then_only_what_is_new_is_fetched(self):
+    def test_it_is_made_under_writes_and_restored_into_a_cluster_of_another_size(self):
         with harness.Cluster(3) as cluster:
             n1, n2, n3 = cluster.nodes
             self.load(n1, "k", KEYS, "--bucket", "shop")
@@ -80,6 +90,7 @@ class BackupTest(unittest.TestCase):
             self.assertEqual(n1.ctl("del", "k0", "--bucket", "shop").returncode, harness.OK)
             with Writer(n3) as writer:
                 harness.wait_until(lambda: len(writer.done) > 5, "some writes")
+                before = list(writer.done)
                 first = self.backup("create", node=n1)
             self.release_is_done(cluster)
             self.assertEqual([node["name"] for node in first["nodes"]], ["n1", "n2", "n3"])
@@ -97,6 +108,51 @@ class BackupTest(unittest.TestCase):
             self.assertEqual(listed["partial"], [])
             self.backup("verify", "--all")
 
+            expected = self.exported(n1)
+            secondary = dict(expected)
+
+        # All of it into two nodes that know nothing.
+        with harness.Cluster(2) as fresh:
+            refused = ctl("backup", "restore", "--node", fresh.nodes[0].address, os.path.join(self.folder, "none"))
+            self.assertEqual(refused.returncode, harness.USAGE, refused)
+            restored = self.backup("restore", node=fresh.nodes[1])
+            self.assertTrue(restored["complete"])
+            self.assertEqual(restored["failed"], 0)
+            self.assertEqual(restored["tombstones"], 1)
+            found = self.exported(fresh.nodes[0])
+            self.assertEqual(found[("shop", "cart")], ["apples", "pears"])
+            for key in before:
+                self.assertIn(("default", key), found)
+            # What was written after the second backup had begun is not in it; there was nothing.
+            self.assertEqual(found, secondary)
+            shown = json.loads(fresh.nodes[0].ctl("get", "mortal", "--all", "--json").stdout)
+            self.assertIn("expires_at", json.dumps(shown))
+            # What was there already is no harm, and what is new is in no one's way.
+            self.assertEqual(fresh.nodes[0].put("cart", "both", "--bucket", "shop"), harness.OK)
+            self.assertEqual(self.backup("restore", "--bucket", "shop", node=fresh.nodes[0])["failed"], 0)
+            self.assertEqual(fresh.nodes[1].get("cart", "--bucket", "shop"), "both")
+            self.assertIsNone(fresh.nodes[1].get("k0", "--bucket", "shop"))
+
+    def test_what_is_newer_wins_when_it_is_restored_into_its_own_cluster(self):
+        with harness.Cluster(3) as cluster:
+            n1, n2, _ = cluster.nodes
+            self.load(n1, "k", 300)
+            self.backup("create", node=n1)
+            self.assertEqual(n2.put("k1", "newer"), harness.OK)
+            self.assertEqual(n2.ctl("del", "k2").returncode, harness.OK)
+            self.assertEqual(n2.put("k3", "beside it", "--blind"), harness.OK)
+            self.assertEqual(n2.put("later", "stays"), harness.OK)
+            before = self.exported(n2)
+            restored = self.backup("restore", node=n1)
+            self.assertEqual((restored["restored"], restored["failed"]), (300, 0))
+            self.assertEqual(self.exported(n1), before)
+            self.assertEqual(n1.get("k1"), "newer")
+            self.assertIsNone(n1.get("k2"))
+            self.assertEqual(before[("default", "k3")], ["beside it", "v3"])
+            repaired = n1.ctl("repair", "--all", "--wait")
+            self.assertEqual(repaired.returncode, harness.OK, repaired)
+            self.assertEqual(self.exported(n2), before)
+
     def test_one_wrong_byte_is_found_and_named(self):
         with harness.Cluster(1) as cluster:
             node = cluster.nodes[0]
@@ -112,6 +168,8 @@ class BackupTest(unittest.TestCase):
                 file.write(bytes([byte[0] ^ 1]))
             damaged = self.backup("verify", code=harness.UNHEALTHY)
             self.assertIn("n1/" + os.path.basename(table), [flaw["where"] for flaw in damaged[0]["flaws"]])
+            refused = self.backup("restore", node=node, code=harness.UNHEALTHY)
+            self.assertIn(os.path.basename(table), refused["error"]["text"])
             # The next backup does not take over what has rotted.
             self.backup("create", node=node)
             self.backup("verify")
@@ -163,6 +221,7 @@ class BackupTest(unittest.TestCase):
             self.release_is_done(cluster)
             listed = self.backup("list", code=harness.NOT_FOUND)
             self.assertEqual((listed["backups"], len(listed["partial"])), ([], 1))
+            self.backup("restore", node=n1, code=harness.USAGE)
 
             # A node that goes away in the middle: the same, and it says which.
             slow = subprocess.Popen([harness.EDDYCTL, "backup", "create", self.folder, "--node", n1.address,
@@ -202,15 +261,19 @@ class BackupTest(unittest.TestCase):
             file = os.path.join(self.folder, "file")
             with open(file, "w", encoding="utf-8") as made:
                 made.write("x")
-            for verb, code in (("create", harness._), ("list", harness.USAGE)):
+            for verb, code in (("create", harness._), ("list", harness.USAGE), ("restore", harness.USAGE)):
                 ended = ctl("backup", verb, "--node", node.address, file)
                 self.assertEqual(ended.returncode, code, ended)
             made = self.backup("create", node=node)
             ended = ctl("backup", "create", "--node", node.address, made["path"])
             self.assertEqual(ended.returncode, harness.USAGE, ended)
             self.assertIn(b"above it", ended.stderr)
+            self.backup("restore", "--continue-from", "xyz", node=node, code=harness.USAGE)
+            self.backup("restore", "--backup", "none", node=node, code=harness.USAGE)
             unreachable = ctl("backup", "create", "--node", node.address + ":1", self.folder)
             self.assertEqual(unreachable.returncode, harness.NOT_DONE, unreachable)
+            ended = ctl("backup", "restore", "--node", node.address + ":1", self.folder)
+            self.assertEqual(ended.returncode, harness.NOT_DONE, ended)
 
             other = harness.Cluster(1, start=False)
             other.name = "other"
@@ -219,6 +282,11 @@ class BackupTest(unittest.TestCase):
                 far = other.nodes[0]
                 refused = self.backup("create", node=far, code=harness.REFUSED)
                 self.assertIn("directory of its own", refused["error"]["text"])
+                refused = self.backup("restore", node=far, code=harness.REFUSED)
+                self.assertIn("--another-cluster", refused["error"]["text"])
+                self.assertIsNone(far.get("k"))
+                self.backup("restore", "--another-cluster", node=far)
+                self.assertEqual(far.get("k"), "v")
 
 
 if __name__ == "__main__":

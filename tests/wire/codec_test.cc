@@ -155,6 +155,17 @@ TEST(CodecLimits, TheLargestRequestIsCarried) {
   EXPECT_EQ(DecodeClientRequest(OnlyFrame(frame).payload, &id), request);
 }
 
+TEST(CodecLimits, TheLargestRestoreIsCarriedAndHoldsTheLargestValueWithItsContext) {
+  ClientRequest request = PutOf(kBucketBytesMax, kKeyBytesMax, 0);
+  request.action = RestoreAction{.record = std::string(kRestoreRecordBytesMax, 'r')};
+  std::string frame;
+  ASSERT_TRUE(Encoder().AppendClientRequest(request, &frame).has_value());
+  EXPECT_LE(OnlyFrame(frame).payload.size(), kRequestPayloadBytesMax);
+  RequestId id;
+  EXPECT_EQ(DecodeClientRequest(OnlyFrame(frame).payload, &id), request);
+  EXPECT_GE(kRestoreRecordBytesMax, kValueBytesMax + kContextTokenBytesMax + 100);
+}
+
 TEST(CodecLimits, ARequestOutOfLimitsIsRefusedAndNothingAppended) {
   const auto refusal = [](const ClientRequest& request) {
     std::string frame = "before";
@@ -181,6 +192,10 @@ TEST(CodecLimits, ARequestOutOfLimitsIsRefusedAndNothingAppended) {
   EXPECT_EQ(refusal(request), Code::kInvalidArgument);
   request.action = DeleteAction{.context = std::string(kContextTokenBytesMax + 1, 'c')};
   EXPECT_EQ(refusal(request), Code::kInvalidArgument);
+  request.action = RestoreAction{};
+  EXPECT_EQ(refusal(request), Code::kInvalidArgument);
+  request.action = RestoreAction{.record = std::string(kRestoreRecordBytesMax + 1, 'r')};
+  EXPECT_EQ(refusal(request), Code::kTooLarge);
 }
 
 TEST(CodecLimits, AReplyThatNoFrameHoldsBecomesAnErrorWithItsContext) {

@@ -99,13 +99,16 @@ ClientRequest MakeRequest(Random* random) {
   request.quorum = {MakeFigure(random), MakeFigure(random), MakeFigure(random), MakeFigure(random),
                     MakeFigure(random)};
   request.deadline = MakeDuration(random);
-  switch (random->Below(3)) {
+  switch (random->Below(4)) {
     case 0:
       request.action = GetAction{random->Chance(1, 2)};
       break;
     case 1:
       request.action =
           PutAction{MakeBytes(random, 0, 3000), MakeBytes(random, 0, 300), MakeExpiry(random)};
+      break;
+    case 2:
+      request.action = RestoreAction{MakeBytes(random, 1, 3000)};
       break;
     default:
       request.action = DeleteAction{MakeBytes(random, 0, 300)};
