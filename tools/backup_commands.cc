@@ -45,14 +45,6 @@ std::string Plural(uint64_t count, const std::string& noun) {
   return fmt::format("{} {}{}", FormatCount(count), noun, count == 1 ? "" : "s");
 }
 
-Json RowsObject(const std::optional<BackupRows>& rows) {
-  if (!rows) return nullptr;
-  return {{"records", rows->records},
-          {"tombstones", rows->tombstones},
-          {"hints", rows->hints},
-          {"bad", rows->bad}};
-}
-
 Json FlawsObject(const std::vector<BackupFlaw>& flaws) {
   Json list = Json::array();
   for (const BackupFlaw& flaw : flaws) {

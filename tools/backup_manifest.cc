@@ -23,14 +23,6 @@ std::string Canonical(const Json& object) {
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Json RowsObject(const std::optional<BackupRows>& rows) {
-  if (!rows) return nullptr;
-  return {{"records", rows->records},
-          {"tombstones", rows->tombstones},
-          {"hints", rows->hints},
-          {"bad", rows->bad}};
-}
-
 Json NodeObject(const BackupNode& node) {
   Json files = Json::array();
   for (const BackupFile& file : node.files) {
@@ -172,6 +164,14 @@ BackupManifest ManifestOf(const Json& object, std::string* wrong) {
 }
 
 }  // namespace
+
+Json RowsObject(const std::optional<BackupRows>& rows) {
+  if (!rows) return nullptr;
+  return {{"records", rows->records},
+          {"tombstones", rows->tombstones},
+          {"hints", rows->hints},
+          {"bad", rows->bad}};
+}
 
 uint64_t BackupNode::bytes() const {
   uint64_t bytes = 0;

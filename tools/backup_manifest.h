@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/status.h"
@@ -69,6 +71,9 @@ struct BackupManifest {
 // Of a backup, a node or a file, and safe as a name in a directory: 1 to 255 of [A-Za-z0-9._-], and
 // no dot in front.
 bool IsBackupName(std::string_view name);
+
+// As the manifest and --json show them; null where they were not read.
+nlohmann::ordered_json RowsObject(const std::optional<BackupRows>& rows);
 
 // For people as well, so with line breaks.
 std::string EncodeManifest(const BackupManifest& manifest);
