@@ -83,17 +83,15 @@ RunOptions RunOptionsOf(const Options& options, uint64_t seed) {
   return run;
 }
 
-// The sums of many runs.
+// The sums of many runs, in whole numbers: they are the same in whatever order the runs end.
 struct Totals {
   uint64_t runs = 0;
-  double simulated_seconds = 0;
   Report sum;
 
   void Add(const Report& report) {
     ++runs;
-    // In whatever order the runs end.
     sum.trace_hash += report.trace_hash;
-    simulated_seconds += std::chrono::duration<double>(report.simulated).count();
+    sum.simulated += report.simulated;
     sum.events += report.events;
     sum.messages += report.messages;
     sum.operations += report.operations;
@@ -106,9 +104,13 @@ struct Totals {
   }
 };
 
-nlohmann::ordered_json JsonOf(const Report& report, double simulated_seconds) {
+double SecondsOf(const Report& report) {
+  return std::chrono::duration<double>(report.simulated).count();
+}
+
+nlohmann::ordered_json JsonOf(const Report& report) {
   nlohmann::ordered_json json;
-  json["simulated_seconds"] = simulated_seconds;
+  json["simulated_seconds"] = SecondsOf(report);
   json["events"] = report.events;
   json["messages"] = report.messages;
   json["operations"] = report.operations;
@@ -123,8 +125,8 @@ nlohmann::ordered_json JsonOf(const Report& report, double simulated_seconds) {
   return json;
 }
 
-void PrintSummary(const Report& report, double simulated_seconds) {
-  fmt::print("simulated {:.1f} s, {} events, {} messages\n", simulated_seconds, report.events,
+void PrintSummary(const Report& report) {
+  fmt::print("simulated {:.1f} s, {} events, {} messages\n", SecondsOf(report), report.events,
              report.messages);
   fmt::print("operations {}: {} done, {} not done, {} unknown; {} replies checked\n",
              report.operations, report.done, report.not_done, report.unknown,
@@ -179,15 +181,14 @@ int RunOne(const Options& options) {
   const uint64_t seed = *options.seed;
   if (!options.json) fmt::print("seed {}\n", seed);
   const Report report = RunWorld(RunOptionsOf(options, seed));
-  const double seconds = std::chrono::duration<double>(report.simulated).count();
   if (options.json) {
     nlohmann::ordered_json json = {{"seed", seed}, {"nodes", report.nodes}};
-    json.update(JsonOf(report, seconds));
+    json.update(JsonOf(report));
     json["violation"] = report.violation;
     json["trace_hash"] = HashText(report.trace_hash);
     fmt::print("{}\n", json.dump());
   } else {
-    PrintSummary(report, seconds);
+    PrintSummary(report);
     if (!report.violation.empty()) PrintBroken(options, RunOptionsOf(options, seed), report);
     fmt::print("trace hash {}\n", HashText(report.trace_hash));
   }
@@ -225,7 +226,7 @@ int RunMany(const Options& options) {
         fmt::print(stderr, "\r{}{} seeds, {:.1f} simulated hours, {} operations ", totals.runs,
                    options.minutes > 0 ? std::string()
                                        : fmt::format(" of {}", options.last - options.first + 1),
-                   totals.simulated_seconds / 3600, totals.sum.operations);
+                   SecondsOf(totals.sum) / 3600, totals.sum.operations);
       }
     }
   };
@@ -236,13 +237,13 @@ int RunMany(const Options& options) {
   if (show) fmt::print(stderr, "\n");
   if (options.json) {
     nlohmann::ordered_json json = {{"first_seed", options.first}, {"runs", totals.runs}};
-    json.update(JsonOf(totals.sum, totals.simulated_seconds));
+    json.update(JsonOf(totals.sum));
     json["trace_hash"] = HashText(totals.sum.trace_hash);
     json["violation"] = broken ? broken->violation : "";
     if (broken) json["broken_seed"] = broken->seed;
     fmt::print("{}\n", json.dump());
   } else {
-    PrintSummary(totals.sum, totals.simulated_seconds);
+    PrintSummary(totals.sum);
     if (broken) {
       PrintBroken(options, RunOptionsOf(options, broken->seed), *broken);
     } else {

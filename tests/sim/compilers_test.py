@@ -21,7 +21,10 @@ def main():
     ours, theirs = run(OURS), run(THEIRS)
     assert ours["runs"] == 60 and ours["operations"] > 10_000, ours
     different = [name for name in ours if ours[name] != theirs.get(name)]
-    assert not different, f"{different} differ: {ours} and {theirs}. Is build/clang of the same sources?"
+    assert not different, (
+        f"{[(name, ours[name], theirs.get(name)) for name in different]} differ."
+        " Is build/clang of the same sources?"
+    )
     print(f"{ours['runs']} seeds, {ours['events']} events, trace hash {ours['trace_hash']} with both")
 
 
