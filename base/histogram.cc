@@ -29,6 +29,7 @@ void Histogram::Add(uint64_t value) {
 }
 
 void Histogram::Join(const Histogram& other) {
+  if (other.count_ == 0) return;
   for (unsigned i = 0; i < kBuckets; ++i) buckets_[i] += other.buckets_[i];
   count_ += other.count_;
   sum_ += other.sum_;

@@ -79,9 +79,11 @@ class EventQueue {
     uint64_t sequence;
     Event event;
   };
-  static bool Later(const Entry& a, const Entry& b) {
-    return a.at != b.at ? a.at > b.at : a.sequence > b.sequence;
-  }
+  struct Later {
+    bool operator()(const Entry& a, const Entry& b) const {
+      return a.at != b.at ? a.at > b.at : a.sequence > b.sequence;
+    }
+  };
 
   std::vector<Entry> heap_;
   uint64_t sequence_ = 0;
