@@ -25,7 +25,7 @@ void AppendU64(std::string* out, uint64_t value) { AppendFixed(out, value); }
 void AppendBigEndian32(std::string* out, uint32_t value) { AppendFixed(out, std::byteswap(value)); }
 void AppendBigEndian64(std::string* out, uint64_t value) { AppendFixed(out, std::byteswap(value)); }
 
-void AppendVarint(std::string* out, uint64_t value) {
+void AppendLongVarint(std::string* out, uint64_t value) {
   while (value >= 0x80) {
     out->push_back(static_cast<char>(value | 0x80));
     value >>= 7;
@@ -52,7 +52,7 @@ uint64_t ByteReader::U64() { return Fixed<uint64_t>(); }
 uint32_t ByteReader::BigEndian32() { return std::byteswap(Fixed<uint32_t>()); }
 uint64_t ByteReader::BigEndian64() { return std::byteswap(Fixed<uint64_t>()); }
 
-uint64_t ByteReader::Varint() {
+uint64_t ByteReader::LongVarint() {
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     const uint8_t byte = U8();
@@ -66,21 +66,6 @@ uint64_t ByteReader::Varint() {
   }
   ok_ = false;
   return 0;
-}
-
-std::string_view ByteReader::Bytes() {
-  const uint64_t size = Varint();
-  return Raw(size);
-}
-
-std::string_view ByteReader::Raw(size_t size) {
-  if (!ok_ || size > rest_.size()) {
-    ok_ = false;
-    return {};
-  }
-  const std::string_view bytes = rest_.substr(0, size);
-  rest_.remove_prefix(size);
-  return bytes;
 }
 
 }  // namespace eddy

@@ -15,7 +15,15 @@ void AppendU32(std::string* out, uint32_t value);
 void AppendU64(std::string* out, uint64_t value);
 void AppendBigEndian32(std::string* out, uint32_t value);
 void AppendBigEndian64(std::string* out, uint64_t value);
-void AppendVarint(std::string* out, uint64_t value);
+void AppendLongVarint(std::string* out, uint64_t value);
+inline void AppendVarint(std::string* out, uint64_t value) {
+  // Nearly all are of one byte.
+  if (value < 0x80) {
+    out->push_back(static_cast<char>(value));
+  } else {
+    AppendLongVarint(out, value);
+  }
+}
 // A varint length, then the bytes.
 void AppendBytes(std::string* out, std::string_view bytes);
 
@@ -30,10 +38,23 @@ class ByteReader {
   uint64_t U64();
   uint32_t BigEndian32();
   uint64_t BigEndian64();
-  uint64_t Varint();
+  uint64_t Varint() {
+    if (!ok_ || rest_.empty() || static_cast<uint8_t>(rest_.front()) >= 0x80) return LongVarint();
+    const auto value = static_cast<uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return value;
+  }
   // A varint length and that many bytes, borrowed from the input.
-  std::string_view Bytes();
-  std::string_view Raw(size_t size);
+  std::string_view Bytes() { return Raw(Varint()); }
+  std::string_view Raw(size_t size) {
+    if (!ok_ || size > rest_.size()) {
+      ok_ = false;
+      return {};
+    }
+    const std::string_view bytes = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return bytes;
+  }
 
   bool ok() const { return ok_; }
   // Everything was read, and nothing failed.
@@ -43,6 +64,7 @@ class ByteReader {
  private:
   template <class T>
   T Fixed();
+  uint64_t LongVarint();
 
   std::string_view rest_;
   bool ok_ = true;
