@@ -25,6 +25,8 @@ namespace eddy::node {
 
 class Background {
  public:
+  static constexpr size_t kOperationsMax = 4096;
+
   // `topology` and `buckets` outlive this. `damaged`: as the store was opened.
   Background(const NodeOptions& options, const Topology& topology, const BucketTable& buckets,
              uint32_t first_generation, const std::vector<storage::TokenRange>& damaged);
@@ -94,7 +96,6 @@ class Background {
                    HandoverScan, HandoverRow, ReapScan, ReapRow, MendStep>;
 
   static constexpr uint32_t kBase = uint32_t{1} << 31;
-  static constexpr size_t kOperationsMax = 4096;
 
   // An operation of type Op; null makes the message late.
   template <class Op>

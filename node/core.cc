@@ -560,6 +560,23 @@ void Node::Core::Tick(Now now) {
   ConfirmLease(now);
 }
 
+std::array<TableSize, Node::kTables> Node::Core::Tables() const {
+  const gossip::Swim* swim = gossiper.swim();
+  const size_t members_max = options_.membership.swim.members_max;
+  return {{
+      // What the node has to write for itself, one row of each kind, finds room in any case.
+      {"operations", operations_.size(), options_.operations_max + kOwnRows},
+      {"recent-requests", recent_.size(), options_.recent_requests_max},
+      {"background-operations", background.in_flight(), Background::kOperationsMax},
+      {"background-items", budget.items_in_flight(), options_.background.items_in_flight_max},
+      {"fences", fences_.size(), Fences::kFencesMax},
+      {"witnessed-leases", witnessed_.size(), kWitnessedMax},
+      {"orders", membership.orders().size(), Membership::kOrdersMax},
+      {"staged", membership.stage().size(), Membership::kStagedMax},
+      {"gossip-broadcasts", swim == nullptr ? 0 : swim->broadcasts_queued(), members_max + 1},
+  }};
+}
+
 void Node::Core::BeginStop(Now now) {
   OpContext context = Context(now);
   gossiper.SayGoodbye(context);

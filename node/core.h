@@ -2,6 +2,7 @@
 // contract.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -63,6 +64,7 @@ class Node::Core {
   bool no_room = false;  // the store refuses puts
 
   size_t operations() const { return operations_.size(); }
+  std::array<TableSize, kTables> Tables() const;
   NodeId id() const { return peers.IdOf(kSelf); }
 
  private:
@@ -85,6 +87,7 @@ class Node::Core {
 
   static constexpr Duration kAnnounceEvery = std::chrono::milliseconds(250);
   static constexpr size_t kWitnessedMax = 4096;
+  static constexpr size_t kOwnRows = 3;  // lease, layouts, votes
 
   OpContext Context(Now now) {
     return OpContext{now, options_, peers, counters, clock_, hints, budget, effects};

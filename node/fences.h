@@ -42,9 +42,11 @@ class Fences {
     return Advance(context, topology);
   }
 
+  static constexpr size_t kFencesMax = 256;
+  size_t size() const { return fences_.size(); }
+
  private:
   static constexpr Duration kFenceMax = std::chrono::seconds(15);
-  static constexpr size_t kFencesMax = 256;
 
   struct Fence {
     uint64_t id = 0;

@@ -413,8 +413,10 @@ void Membership::ReviewOrders() {
 bool Membership::MayPropose() const {
   if (history_->live().size() == 1) return true;
   if (history_->live().size() == LayoutHistory::kLiveMax) return false;
-  return std::ranges::any_of(orders_, [](const LayoutChange& order) {
-    return order.kind == Kind::kRemove || order.kind == Kind::kReplace;
+  // The places on top of a change are for what was lost for ever, without which nothing can end:
+  // whoever goes by its own will can wait.
+  return std::ranges::any_of(orders_, [this](const LayoutChange& order) {
+    return (order.kind == Kind::kRemove && order.id != self_.id) || order.kind == Kind::kReplace;
   });
 }
 

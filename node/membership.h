@@ -34,6 +34,10 @@ namespace eddy::node {
 
 class Membership {
  public:
+  static constexpr size_t kOrdersMax = ring::kLayoutChangesMax;
+  // What members that did not hear each other may have staged together.
+  static constexpr size_t kStagedMax = 4 * ring::kLayoutChangesMax;
+
   // `self`: this process as a member. `layouts` and `votes`: what its rows said; empty: nothing.
   Membership(const MembershipOptions& options, ring::Member self, std::string_view layouts,
              std::string_view votes, Random random);
@@ -96,9 +100,6 @@ class Membership {
   static constexpr Duration kTellEvery = std::chrono::seconds(1);
   // When an acceptor finishes what another proposer has begun and nobody has heard of since.
   static constexpr Duration kFinishAfter = 2 * LayoutProposer::kRoundMax;
-  static constexpr size_t kOrdersMax = ring::kLayoutChangesMax;
-  // What members that did not hear each other may have staged together.
-  static constexpr size_t kStagedMax = 4 * ring::kLayoutChangesMax;
   // LayoutStage::told() of what is staged here.
   static constexpr size_t kStageToldMax = 1024;
   static constexpr size_t kVotesMax = 1024;

@@ -54,6 +54,7 @@ void Node::TakeEffects(Effects* effects) {
 bool Node::Ready(std::string_view* reason) const { return core_->Ready(reason); }
 lattice::History Node::history() const { return core_->lease.history(); }
 size_t Node::operations_in_flight() const { return core_->operations(); }
+std::array<TableSize, Node::kTables> Node::Tables() const { return core_->Tables(); }
 size_t Node::background_in_flight() const { return core_->background.in_flight(); }
 std::optional<MonotonicTime> Node::equal_since() const {
   return core_->background.anti_entropy().EqualSince();

@@ -12,6 +12,7 @@
 //   - calls Tick at least every kTickPeriod.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -114,6 +115,13 @@ struct NodeFilling {
   size_t checked = 0;
 };
 
+// What a node keeps of one kind, which grows with what others do, and the most that it may be.
+struct TableSize {
+  std::string_view table;  // a stable name
+  size_t size = 0;
+  size_t most = 0;
+};
+
 class Node {
  public:
   static constexpr Duration kTickPeriod = std::chrono::milliseconds(5);
@@ -159,6 +167,9 @@ class Node {
   // Of requests and of what others ask of this node; what nobody waits for is apart.
   size_t operations_in_flight() const;
   size_t background_in_flight() const;
+  // Each is within its bound after every call, or the node is wrong.
+  static constexpr size_t kTables = 9;
+  std::array<TableSize, kTables> Tables() const;
   // The oldest moment at which one of the other owners of one of this node's partitions was last
   // found to hold the same as this node; nullopt: one never was, or nobody compares.
   std::optional<MonotonicTime> equal_since() const;

@@ -38,6 +38,7 @@ class RecentRequests {
   void Begin(RequestId id, uint64_t op, lattice::Dot dot);
   // Nothing was done: a retry is a new write.
   void Forget(RequestId id);
+  size_t size() const { return in_order_.size(); }
 
  private:
   const size_t requests_max_;

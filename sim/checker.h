@@ -44,6 +44,8 @@
 //   Done means done.             A write acknowledged was applied, by as many as asked for.
 //   One request, one dot.        Unless its attempts went to different processes.
 //
+// Besides, no node keeps more of anything than its bound says (sim/sim_node.cc).
+//
 // When faults have stopped, reading every key with r = n makes these hold for every write that was
 // acknowledged and kept at least one of its disks.
 #pragma once

@@ -156,6 +156,11 @@ void Machines::SentDatagram(NodeIndex from, const gossip::Address& to, std::stri
                          std::move(bytes));
 }
 
+void Machines::Overfull(NodeIndex at, const node::TableSize& table) {
+  Wrong(fmt::format("n{} keeps {} {}, of which it may keep {}", at.value, table.size, table.table,
+                    table.most));
+}
+
 void Machines::ScheduleStart(NodeIndex node, Duration after) {
   world_.Schedule(after, Event{.kind = Event::Kind::kStart, .node = node, .peer = {}});
 }

@@ -33,6 +33,7 @@ class Machines : public NetworkListener, public SimNodeListener {
   // SimNodeListener, in part.
   void Sent(NodeIndex from, NodeId to, wire::PeerMessage message) override;
   void SentDatagram(NodeIndex from, const gossip::Address& to, std::string bytes) override;
+  void Overfull(NodeIndex at, const node::TableSize& table) override;
 
  protected:
   // The founders of the plan are members of the first layout; no process runs yet.

@@ -160,6 +160,14 @@ void DrawUpgrades(Random random, Plan* plan) {
   plan->mixed = random.Chance(1, 2);
 }
 
+// How soon a node asks somebody else.
+void DrawPatience(Random random, Plan* plan) {
+  if (!random.Chance(1, 4)) return;
+  plan->node.hedge_min = milliseconds(random.Between(1, 20));
+  plan->node.hedge_max = milliseconds(random.Between(20, 500));
+  plan->node.stand_in_after = milliseconds(random.Between(20, 1'000));
+}
+
 // Most bugs show in few nodes, and sooner there.
 std::optional<uint32_t> DrawManyNodes(Random random) {
   constexpr uint32_t kMany = 10;
@@ -209,7 +217,7 @@ Plan DrawPlan(const PlanOptions& options) {
   Plan plan;
   plan.seed = options.seed;
   plan.nodes =
-      static_cast<uint32_t>(random.Chance(3, 4) ? random.Between(3, 5) : random.Between(1, 7));
+      static_cast<uint32_t>(random.Chance(3, 4) ? random.Between(3, 5) : random.Between(1, 9));
   plan.nodes = DrawManyNodes(Random(options.seed ^ 0x6d616e79)).value_or(plan.nodes);
   if (options.nodes) plan.nodes = std::clamp(*options.nodes, 1u, kNodesMax);
   plan.zones = static_cast<uint32_t>(random.Between(1, 3));
@@ -251,6 +259,7 @@ Plan DrawPlan(const PlanOptions& options) {
   DrawDrift(Random(options.seed ^ 0x64726966), &plan);
   DrawLostZones(Random(options.seed ^ 0x7a6f6e65), &plan);
   DrawUpgrades(Random(options.seed ^ 0x75706772), &plan);
+  DrawPatience(Random(options.seed ^ 0x70617469), &plan);
   for (size_t kind = 0; kind < kFaults; ++kind) {
     if (options.without[kind]) plan.faults.every[kind].reset();
   }
@@ -282,6 +291,11 @@ std::string DescribePlan(const Plan& plan) {
   }
   if (plan.drift_ppm_max > 0) {
     text += fmt::format("clocks are up to {} millionths too fast or slow\n", plan.drift_ppm_max);
+  }
+  if (plan.node.hedge_max != node::NodeOptions().hedge_max) {
+    text +=
+        fmt::format("another replica is asked after {}..{} ms, a stand-in after {} ms\n",
+                    ms(plan.node.hedge_min), ms(plan.node.hedge_max), ms(plan.node.stand_in_after));
   }
   if (plan.mixed) text += "nodes of two versions\n";
   for (const BucketPlan& bucket : plan.buckets) {

@@ -50,6 +50,7 @@ enum class PlantedBug : uint8_t {
   kDamageForgotten,   // a replica that has lost a record answers as if it had not
   kNewerRefused,      // what a node of a newer version says is taken for damaged
   kStageMute,         // members do not tell each other what is staged
+  kLimitsForgotten,   // a node remembers more than it was given room for
   kCount
 };
 
@@ -91,6 +92,7 @@ inline constexpr std::array<std::string_view, static_cast<size_t>(PlantedBug::kC
                         "taken-at-once",
                         "damage-forgotten",
                         "newer-refused",
-                        "stage-mute"};
+                        "stage-mute",
+                        "limits-forgotten"};
 
 }  // namespace eddy::sim

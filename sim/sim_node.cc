@@ -30,6 +30,8 @@ constexpr Duration kFoundAfter = seconds(3600);
 constexpr int kDiskSlowness = 50;
 // So few that records come and go.
 constexpr size_t kRecordCacheBytes = 4096;
+// The most that the hints of one turn may be.
+constexpr size_t kHintTurnBytes = size_t{1} << 20;
 
 }  // namespace
 
@@ -100,6 +102,9 @@ bool SimNode::Start() {
   if (identity->layouts.empty() && births_ == 0 && !setting_.plan->found &&
       setting_.founding != nullptr) {
     identity->layouts = ring::LayoutHistory(*setting_.founding).Encode();
+  }
+  if (setting_.bug == PlantedBug::kLimitsForgotten) {
+    options.recent_requests_max = node::NodeOptions().recent_requests_max;
   }
   node_ = std::make_unique<node::Node>(options, *setting_.buckets, member_, *std::move(identity),
                                        random_.Fork());
@@ -439,6 +444,7 @@ void SimNode::OnEvent(const Event& event) {
       // A sooner one took its place.
       if (world_->now < tick_at_) return;
       node_->Tick(ProcessNow());
+      CheckTables();
       return Perform();
     case Event::Kind::kStoreTurn:
       return StoreTurn();
@@ -479,6 +485,22 @@ void SimNode::Perform() {
     setting_.listener->Answered(setting_.index, answer.ticket, std::move(answer.reply));
   }
   ArmTick();
+}
+
+void SimNode::CheckTables() {
+  // The node is not the judge of the bounds that it was given.
+  const node::NodeOptions& given = setting_.plan->node;
+  for (node::TableSize table : node_->Tables()) {
+    if (table.table == "recent-requests") table.most = given.recent_requests_max;
+    if (table.size > table.most) setting_.listener->Overfull(setting_.index, table);
+  }
+  for (const auto& [owner, usage] : store_->hints().usage()) {
+    // One turn may exceed it, of no more than what is in flight.
+    const size_t most = setting_.plan->hint_bytes_max + kHintTurnBytes;
+    if (usage.bytes > most) {
+      setting_.listener->Overfull(setting_.index, {"hint-bytes", usage.bytes, most});
+    }
+  }
 }
 
 void SimNode::ArmTick() {

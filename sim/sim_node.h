@@ -51,6 +51,8 @@ class SimNodeListener {
   virtual void Reaped(NodeIndex at, std::string_view key, std::string_view tombstone) = 0;
   // What the process knows of the layouts has changed.
   virtual void Learnt(NodeIndex at, const ring::LayoutHistory& layouts) = 0;
+  // The process keeps more than it may: what, how much and how much at most.
+  virtual void Overfull(NodeIndex at, const node::TableSize& table) = 0;
   // A clean stop has ended, or was given up.
   virtual void Stopped(NodeIndex at, bool clean) = 0;
 };
@@ -171,6 +173,7 @@ class SimNode {
   void Stop();  // whatever it ended by: the process is no more
   void Perform();
   void ArmTick();
+  void CheckTables();
   void TellReaped(const storage::StoreVerb& verb);
   void TakeVerb(storage::StoreVerb verb);
   void StoreTurn();

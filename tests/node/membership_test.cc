@@ -227,6 +227,30 @@ TEST_F(MemberTest, SaysThatItWritesByANewLayoutOnlyWhenOlderWritesHaveEnded) {
   EXPECT_EQ(layouts().ProgressOf(Bench::Self()).acked, 2u);
 }
 
+TEST_F(MemberTest, WhoLeavesWaitsForAChangeToEndAndWhatIsLostDoesNot) {
+  LayoutHistory news = layouts();
+  const LayoutChange join{.kind = LayoutChange::Kind::kJoin, .member = MemberOf(4)};
+  ASSERT_TRUE(news.Add(ring::PlanLayout({.members = *ring::MembersAfter(news.newest(), {&join, 1}),
+                                         .previous = &news.newest()})
+                           ->layout)
+                  .has_value());
+  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(news)});
+  ASSERT_EQ(layouts().live().size(), 2u);
+  const auto ballots = [&] {
+    for (int turn = 0; turn < 3; ++turn) {
+      bench_.Sync();
+      bench_.Advance(std::chrono::milliseconds(5));
+    }
+    return bench_.Sent<wire::LayoutBallot>(Bench::Peer(2)).size();
+  };
+  const LayoutChange self{.kind = LayoutChange::Kind::kRemove, .id = Bench::Self(), .member = {}};
+  ASSERT_TRUE(bench_.node().Order({&self, 1}).has_value());
+  EXPECT_EQ(ballots(), 0u);
+  const LayoutChange lost{.kind = LayoutChange::Kind::kRemove, .id = Bench::Peer(3), .member = {}};
+  ASSERT_TRUE(bench_.node().Order({&lost, 1}).has_value());
+  EXPECT_GT(ballots(), 0u);
+}
+
 TEST_F(MemberTest, ServesNoMoreOnceItIsOut) {
   LayoutHistory news = layouts();
   const LayoutChange out{.kind = LayoutChange::Kind::kRemove, .id = Bench::Self(), .member = {}};
