@@ -1,26 +1,13 @@
 #include "tools/chaos_cluster.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <string_view>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/random.h"
 #include "tools/interrupt.h"
 #include "tools/session.h"
 
@@ -31,73 +18,31 @@ namespace {
 using Json = nlohmann::ordered_json;
 using State = ChaosNode::State;
 
-constexpr uint16_t kNativePort = 7400;
-constexpr uint16_t kPeerPort = 7401;
 constexpr auto kReadyMax = std::chrono::seconds(60);
 constexpr auto kLookEvery = std::chrono::milliseconds(100);
 constexpr Duration kAnswerMax = std::chrono::milliseconds(1000);
 
-// Whether nobody has the doors' ports there.
-bool IsFree(const std::string& host) {
-  bool free = true;
-  for (const uint16_t port : {kNativePort, kPeerPort}) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    inet_pton(AF_INET, host.c_str(), &address.sin_addr);
-    free = free && fd >= 0 &&
-           bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-    if (fd >= 0) close(fd);
-  }
-  return free;
-}
-
-std::string FreeNetwork(size_t nodes) {
-  Random random(static_cast<uint64_t>(getpid()) ^
-                static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()));
-  for (;;) {
-    const std::string network =
-        fmt::format("127.{}.{}", random.Between(20, 219), random.Between(1, 250));
-    bool free = true;
-    for (size_t k = 1; k <= nodes && free; ++k) free = IsFree(fmt::format("{}.{}", network, k));
-    if (free) return network;
-  }
-}
-
-// Three zones, so that three replicas are in three of them.
-std::string ZoneOf(size_t node) { return fmt::format("z{}", node % 3 + 1); }
-
-std::string EndOf(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) {
-    lines.push_back(line);
-    if (lines.size() > 5) lines.erase(lines.begin());
-  }
-  return fmt::format("{}", fmt::join(lines, "\n"));
-}
-
 }  // namespace
 
-ChaosCluster::ChaosCluster(ChaosClusterOptions options)
-    : options_(std::move(options)), network_(FreeNetwork(kNodesMax)) {
+ChaosCluster::ChaosCluster(ChaosClusterOptions options, ChaosMachines* machines)
+    : options_(options), machines_(machines) {
   for (size_t i = 0; i < kNodesMax; ++i) {
-    nodes_.push_back(
-        {.name = fmt::format("n{}", i + 1), .host = fmt::format("{}.{}", network_, i + 1)});
+    nodes_.push_back({.name = ChaosNodeName(i), .host = machines_->HostOf(i)});
   }
   for (size_t i = 0; i < options_.nodes; ++i) {
     seeds_ += fmt::format("{}{}@{}:{}/{}", i == 0 ? "" : ",", nodes_[i].name, nodes_[i].host,
-                          kPeerPort, ZoneOf(i));
+                          kChaosPeerPort, ChaosZone(i));
   }
 }
 
 ChaosCluster::~ChaosCluster() {
-  for (size_t i = 0; i < nodes_.size(); ++i) Kill(i);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].state != State::kAbsent) (void)machines_->Kill(i);
+  }
 }
 
 client::Address ChaosCluster::AddressOf(size_t node) const {
-  return {.host = nodes_[node].host, .port = kNativePort};
+  return {.host = nodes_[node].host, .port = kChaosNativePort};
 }
 
 std::vector<client::Address> ChaosCluster::AddressesOfMembers() const {
@@ -108,15 +53,6 @@ std::vector<client::Address> ChaosCluster::AddressesOfMembers() const {
   return addresses;
 }
 
-std::string ChaosCluster::LogPath(size_t node) const {
-  return fmt::format("{}/{}.log", options_.directory, nodes_[node].name);
-}
-
-// A directory of its own for each disk, so that nothing of an old one is there.
-std::string ChaosCluster::DataPath(size_t node) const {
-  return fmt::format("{}/{}-{}", options_.directory, nodes_[node].name, nodes_[node].disks);
-}
-
 GlobalOptions ChaosCluster::Global() const {
   GlobalOptions global;
   global.cluster = kName;
@@ -124,125 +60,84 @@ GlobalOptions ChaosCluster::Global() const {
   return global;
 }
 
-// --- processes
+// --- machines
 
-Status ChaosCluster::Start(size_t index) {
+void ChaosCluster::NoteStarted(size_t index) {
   ChaosNode& node = nodes_[index];
-  std::vector<std::string> words = {options_.eddyd,
-                                    "--cluster",
-                                    kName,
-                                    "--name",
-                                    node.name,
-                                    "--seeds",
-                                    seeds_,
-                                    "--data-dir",
-                                    DataPath(index),
-                                    "--memory-limit",
-                                    "32MiB",
-                                    "--resp-port",
-                                    "0",
-                                    "--http-port",
-                                    "0",
-                                    "--log-format",
-                                    "text",
-                                    "--enable-fault-injection"};
-  if (index >= options_.nodes) {
-    words.insert(words.end(), {"--host", node.host, "--zone", ZoneOf(index)});
-  }
-  if (node.replaces) words.insert(words.end(), {"--replace", node.name});
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  // In the daemon's environment EDDY_ variables are settings; here all of those are flags.
-  std::vector<char*> environment;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with("EDDY_")) environment.push_back(*variable);
-  }
-  environment.push_back(nullptr);
-
-  const pid_t parent = getpid();
-  const std::string log = LogPath(index);
-  const pid_t pid = fork();
-  if (pid < 0) return Fail(Code::kIo, "no process can be started: fork failed");
-  if (pid == 0) {
-    // In a group of its own, so that Ctrl-C ends it only through us; and not longer than we.
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127);
-    const int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(127);
-    execve(argv[0], argv.data(), environment.data());
-    _exit(127);
-  }
-  node.pid = pid;
   node.state = State::kRunning;
   node.clock_offset = {};
   node.disk_full = false;
   node.faults_set = faults_.empty();
-  return {};
 }
 
-void ChaosCluster::Kill(size_t index) {
-  ChaosNode& node = nodes_[index];
-  if (node.pid == 0) return;
-  kill(node.pid, SIGKILL);
-  waitpid(node.pid, nullptr, 0);
-  node.pid = 0;
-  if (node.state != State::kAbsent) node.state = State::kDown;
+Status ChaosCluster::Start(size_t index) {
+  NoteStarted(index);
+  Status ok =
+      machines_->Start({{.node = index, .seeds = seeds_, .replaces = nodes_[index].replaces}});
+  if (!ok) nodes_[index].state = State::kDown;
+  return ok;
 }
 
-void ChaosCluster::Terminate(size_t index) {
-  if (nodes_[index].pid == 0) return;
-  kill(nodes_[index].pid, SIGTERM);
+Status ChaosCluster::Kill(size_t index) {
+  if (nodes_[index].state != State::kAbsent) nodes_[index].state = State::kDown;
+  return machines_->Kill(index);
+}
+
+Status ChaosCluster::Terminate(size_t index) {
   nodes_[index].state = State::kDown;
+  return machines_->Terminate(index);
 }
 
-bool ChaosCluster::Ended(size_t index) {
-  ChaosNode& node = nodes_[index];
-  if (node.pid != 0 && waitpid(node.pid, nullptr, WNOHANG) == node.pid) node.pid = 0;
-  return node.pid == 0;
-}
+bool ChaosCluster::Ended(size_t index) { return machines_->Ended(index); }
 
-void ChaosCluster::Pause(size_t index) {
-  kill(nodes_[index].pid, SIGSTOP);
+Status ChaosCluster::Pause(size_t index) {
   nodes_[index].state = State::kPaused;
+  return machines_->Pause(index);
 }
 
-void ChaosCluster::Continue(size_t index) {
-  kill(nodes_[index].pid, SIGCONT);
+Status ChaosCluster::Continue(size_t index) {
   nodes_[index].state = State::kRunning;
+  return machines_->Continue(index);
 }
 
-void ChaosCluster::DeleteDisk(size_t index) {
-  std::error_code failed;
-  std::filesystem::remove_all(DataPath(index), failed);
-  ++nodes_[index].disks;
+Status ChaosCluster::DeleteDisk(size_t index) { return machines_->DeleteDisk(index); }
+
+Status ChaosCluster::Unplug(size_t index) {
+  nodes_[index].unplugged = true;
+  return machines_->Unplug(index);
+}
+
+Status ChaosCluster::Plug(size_t index) {
+  nodes_[index].unplugged = false;
+  return machines_->Plug(index);
 }
 
 std::optional<std::string> ChaosCluster::Crashed() {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i].state != State::kRunning || !Ended(i)) continue;
     nodes_[i].state = State::kDown;
-    return fmt::format("{} ended by itself; the end of {}:\n{}", nodes_[i].name, LogPath(i),
-                       EndOf(LogPath(i)));
+    return fmt::format("{} ended by itself; the end of its log ({}):\n{}", nodes_[i].name,
+                       machines_->LogPlace(i), machines_->EndOfLog(i));
   }
   return std::nullopt;
 }
 
 Status ChaosCluster::StartAll() {
+  std::vector<ChaosStart> starts;
   for (size_t i = 0; i < options_.nodes; ++i) {
     nodes_[i].member = true;
-    if (Status ok = Start(i); !ok) return ok;
+    NoteStarted(i);
+    starts.push_back({.node = i, .seeds = seeds_});
   }
+  if (Status ok = machines_->Start(starts); !ok) return ok;
   const auto deadline = std::chrono::steady_clock::now() + kReadyMax;
   while (!Ready() || !Settled()) {
     if (auto crashed = Crashed()) return Fail(Code::kUnavailable, *std::move(crashed));
     if (Interrupted()) return Fail(Code::kUnavailable, "stopped before all nodes were ready");
     if (std::chrono::steady_clock::now() > deadline) {
       return Fail(Code::kUnavailable,
-                  fmt::format("the nodes are not ready after {} s: see the logs in {}",
-                              kReadyMax / std::chrono::seconds(1), options_.directory));
+                  fmt::format("the nodes are not ready after {} s: see their logs, such as {}",
+                              kReadyMax / std::chrono::seconds(1), machines_->LogPlace(0)));
     }
     std::this_thread::sleep_for(kLookEvery);
   }
@@ -281,7 +176,7 @@ bool ChaosCluster::FaultsSet() const {
 void ChaosCluster::TellFaults(size_t index) {
   Json rules = Json::array();
   const auto add = [&](const LinkFault& fault, size_t peer, const char* way) {
-    rules.push_back({{"peer", fmt::format("{}:{}", nodes_[peer].host, kPeerPort)},
+    rules.push_back({{"peer", fmt::format("{}:{}", nodes_[peer].host, kChaosPeerPort)},
                      {"way", way},
                      {"drop", fault.drop},
                      {"lose_per_mille", fault.lose_per_mille},

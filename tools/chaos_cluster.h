@@ -1,8 +1,7 @@
-// A throw-away cluster of eddyd processes on loopback, for `eddyctl chaos` to break: it starts them
-// itself, so it never touches a cluster that somebody uses, and ends them when it goes. One thread.
+// A throw-away cluster for `eddyctl chaos` and `eddyctl demo` to break: it starts its nodes itself,
+// on whatever machines it is given, so it never touches a cluster that somebody uses, and ends them
+// when it goes. One thread.
 #pragma once
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -13,6 +12,7 @@
 
 #include "base/status.h"
 #include "client/address.h"
+#include "tools/chaos_machines.h"
 #include "tools/command.h"
 
 namespace eddy::tools {
@@ -40,25 +40,23 @@ struct ChaosNode {
   bool member = false;     // it is, or is about to be
   bool replaces = false;   // its disk is new, and it comes in its own place
   bool faults_set = true;  // it knows the link faults that there are
-  unsigned disks = 0;      // how many it has had
-  pid_t pid = 0;
+  bool unplugged = false;  // it is off the network
   // What is wrong with its machine, until it is told otherwise or ends.
   std::chrono::milliseconds clock_offset{};
   bool disk_full = false;
 };
 
 struct ChaosClusterOptions {
-  std::string eddyd;      // the program
-  std::string directory;  // for data and logs
-  size_t nodes = 5;       // that form the cluster; up to kNodesMax - nodes may join
+  size_t nodes = 5;  // that form the cluster; up to kNodesMax - nodes may join
 };
 
 class ChaosCluster {
  public:
-  static constexpr size_t kNodesMax = 9;
-  static constexpr const char* kName = "chaos";
+  static constexpr size_t kNodesMax = kChaosNodesMax;
+  static constexpr const char* kName = kChaosCluster;
 
-  explicit ChaosCluster(ChaosClusterOptions options);
+  // `machines` outlives it.
+  ChaosCluster(ChaosClusterOptions options, ChaosMachines* machines);
   ~ChaosCluster();
   ChaosCluster(const ChaosCluster&) = delete;
   ChaosCluster& operator=(const ChaosCluster&) = delete;
@@ -71,14 +69,18 @@ class ChaosCluster {
   std::vector<client::Address> AddressesOfMembers() const;
 
   [[nodiscard]] Status Start(size_t node);
-  void Kill(size_t node);       // at once
-  void Terminate(size_t node);  // asks it to stop
+  // What these are told fails only where the machines do: then the node may not be so.
+  [[nodiscard]] Status Kill(size_t node);       // at once
+  [[nodiscard]] Status Terminate(size_t node);  // asks it to stop
   // Whether it ended, so that it may be started again.
   bool Ended(size_t node);
-  void Pause(size_t node);
-  void Continue(size_t node);
+  [[nodiscard]] Status Pause(size_t node);
+  [[nodiscard]] Status Continue(size_t node);
   // Requires that it is down.
-  void DeleteDisk(size_t node);
+  [[nodiscard]] Status DeleteDisk(size_t node);
+  // Require machines with cables.
+  [[nodiscard]] Status Unplug(size_t node);
+  [[nodiscard]] Status Plug(size_t node);
   // One that ended without being told to: its name and the end of its log.
   std::optional<std::string> Crashed();
 
@@ -102,16 +104,16 @@ class ChaosCluster {
   // Every member answers and is ready.
   bool Ready();
 
-  std::string LogPath(size_t node) const;
+  const ChaosMachines& machines() const { return *machines_; }
 
  private:
-  std::string DataPath(size_t node) const;
+  void NoteStarted(size_t node);
   GlobalOptions Global() const;
   void TellFaults(size_t node);
   bool HasRun(const ChaosNode& node) const { return node.state == ChaosNode::State::kRunning; }
 
   const ChaosClusterOptions options_;
-  std::string network_;  // the first three numbers of the addresses
+  ChaosMachines* const machines_;
   std::string seeds_;
   std::vector<ChaosNode> nodes_;
   std::vector<LinkFault> faults_;

@@ -12,7 +12,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "tools/chaos_cluster.h"
+#include "tools/chaos_docker.h"
+#include "tools/chaos_processes.h"
 #include "tools/chaos_report.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
@@ -31,8 +32,10 @@ constexpr auto kTellEvery = std::chrono::seconds(5);  // where a terminal is not
 struct ChaosFlags {
   ChaosOptions options;
   uint32_t seconds = 300;
+  std::string eddyd;
+  bool docker = false;
+  std::string compose = "docker";
   std::string report = ".";
-  std::string directory;
   bool keep = false;
 };
 
@@ -72,38 +75,21 @@ class Teller {
   bool open_ = false;
 };
 
-ExitCode Chaos(const GlobalOptions& global, ChaosFlags flags) {
-  const Output& output = global.output;
-  ChaosOptions& options = flags.options;
-  options.seconds = std::chrono::seconds(flags.seconds);
-  if (options.eddyd.empty()) options.eddyd = NeighbourEddyd();
-  if (access(options.eddyd.c_str(), X_OK) != 0) {
-    return output.Fail(ExitCode::kUsage, CodeName(Code::kInvalidArgument),
-                       fmt::format("there is no program {}: name it with --eddyd", options.eddyd));
+Result<std::unique_ptr<ChaosMachines>> MachinesOf(const ChaosFlags& flags,
+                                                  const std::string& directory) {
+  if (flags.docker) {
+    return ChaosDocker::Open({.compose_directory = flags.compose, .directory = directory});
   }
-  std::error_code failed;
-  fs::create_directories(flags.report, failed);
-  if (failed) {
-    return output.Fail(
-        {Code::kIo, fmt::format("{} cannot be made: {}", flags.report, failed.message())});
+  std::string eddyd = flags.eddyd.empty() ? NeighbourEddyd() : flags.eddyd;
+  if (access(eddyd.c_str(), X_OK) != 0) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("there is no program {}: name it with --eddyd", eddyd));
   }
-  auto directory = MakeTemporaryDirectory("eddy-chaos");
-  if (!directory) return output.Fail(directory.error());
-  options.directory = *directory;
+  return std::make_unique<ChaosProcesses>(std::move(eddyd), directory);
+}
 
-  CatchInterrupt();
-  Teller teller(output);
-  ChaosReport report{.options = options, .outcome = {}, .verdict = {}};
-  auto outcome = RunChaos(options, [&](const std::string& line) { teller.Tell(line); });
-  if (!outcome) {
-    teller.End();
-    return output.Fail(outcome.error(), ExitCode::kFailed);
-  }
-  report.outcome = *std::move(outcome);
-  teller.Tell("judging");
-  report.verdict = JudgeChaos(report.outcome.history, report.outcome.converged_in.has_value());
-  teller.End();
-
+// The report's files, and what is said of them.
+ExitCode Tell(const Output& output, const ChaosFlags& flags, const ChaosReport& report) {
   const auto json = ChaosReportJson(report);
   const fs::path base(flags.report);
   if (!WriteFile(base / "report.json", json.dump(1) + "\n") ||
@@ -111,15 +97,9 @@ ExitCode Chaos(const GlobalOptions& global, ChaosFlags flags) {
     return output.Fail(
         {Code::kIo, fmt::format("the report cannot be written to {}", flags.report)});
   }
-  const bool kept = ChaosKept(report);
   for (const std::string& crash : report.outcome.crashes) output.Note(crash);
   for (const ChaosViolation& violation : report.verdict.violations) {
     output.Note(fmt::format("not \"{}\": {}", violation.promise, violation.text));
-  }
-  if (kept && !flags.keep) {
-    fs::remove_all(options.directory, failed);
-  } else {
-    output.Note(fmt::format("Data and logs of the nodes: {}", options.directory));
   }
   output.Note(fmt::format("Report: {} and report.json", (base / "report.html").string()));
   if (output.json()) {
@@ -127,7 +107,53 @@ ExitCode Chaos(const GlobalOptions& global, ChaosFlags flags) {
   } else {
     output.Line(ChaosVerdictLine(report));
   }
-  return kept ? ExitCode::kOk : ExitCode::kBroken;
+  return ChaosKept(report) ? ExitCode::kOk : ExitCode::kBroken;
+}
+
+ExitCode Chaos(const GlobalOptions& global, ChaosFlags flags) {
+  const Output& output = global.output;
+  ChaosOptions& options = flags.options;
+  options.seconds = std::chrono::seconds(flags.seconds);
+  std::error_code failed;
+  fs::create_directories(flags.report, failed);
+  if (failed) {
+    return output.Fail(
+        {Code::kIo, fmt::format("{} cannot be made: {}", flags.report, failed.message())});
+  }
+  const auto directory = MakeTemporaryDirectory("eddy-chaos");
+  if (!directory) return output.Fail(directory.error());
+  CatchInterrupt();
+  auto machines = MachinesOf(flags, *directory);
+  if (!machines) {
+    fs::remove_all(*directory, failed);
+    return output.Fail(machines.error());
+  }
+
+  Teller teller(output);
+  ChaosReport report{.options = options,
+                     .machines = flags.docker ? "containers" : "processes",
+                     .outcome = {},
+                     .verdict = {}};
+  auto outcome =
+      RunChaos(options, machines->get(), [&](const std::string& line) { teller.Tell(line); });
+  if (outcome) {
+    report.outcome = *std::move(outcome);
+    teller.Tell("judging");
+    report.verdict = JudgeChaos(report.outcome.history, report.outcome.converged_in.has_value());
+  }
+  const bool keep = flags.keep || !outcome || !ChaosKept(report);
+  if (keep) {
+    if (Status ok = (*machines)->Collect(); !ok) output.Note(ok.error().text);
+  }
+  teller.Tell("taking the cluster away");
+  if (Status ok = (*machines)->Remove(); !ok) output.Note(ok.error().text);
+  teller.End();
+  if (keep) {
+    output.Note(fmt::format("Data and logs of the nodes: {}", *directory));
+  } else {
+    fs::remove_all(*directory, failed);
+  }
+  return outcome ? Tell(output, flags, report) : output.Fail(outcome.error(), ExitCode::kFailed);
 }
 
 }  // namespace
@@ -142,7 +168,7 @@ void AddChaosCommand(CLI::App* app, Commands* commands) {
   verb->add_option("--seed", flags->options.seed, "Of the faults and the clients [1]")
       ->option_text("NUMBER");
   verb->add_option("--nodes", flags->options.nodes, "How many nodes the cluster begins with [5]")
-      ->check(CLI::Range(3U, static_cast<uint32_t>(ChaosCluster::kNodesMax)).description(""))
+      ->check(CLI::Range(3U, static_cast<uint32_t>(kChaosNodesMax)).description(""))
       ->option_text("COUNT");
   verb->add_option("--clients", flags->options.clients, "How many clients there are [32]")
       ->check(CLI::Range(4U, 256U).description(""))
@@ -151,8 +177,16 @@ void AddChaosCommand(CLI::App* app, Commands* commands) {
                    "How many operations they begin a second, all together [600]")
       ->check(CLI::Range(1U, kRateMax).description(""))
       ->option_text("COUNT");
-  verb->add_option("--eddyd", flags->options.eddyd, "The daemon [that beside this eddyctl]")
-      ->option_text("FILE");
+  auto* eddyd = verb->add_option("--eddyd", flags->eddyd, "The daemon [that beside this eddyctl]")
+                    ->option_text("FILE");
+  auto* docker =
+      verb->add_flag("--docker", flags->docker,
+                     "Nodes are containers of the image eddy, in a Compose project of their own")
+          ->excludes(eddyd);
+  verb->add_option("--compose", flags->compose,
+                   "Where the source tree's compose.yml and chaos.yml are [docker]")
+      ->needs(docker)
+      ->option_text("DIRECTORY");
   verb->add_option("--report", flags->report, "Where report.json and report.html go [.]")
       ->option_text("DIRECTORY");
   verb->add_flag("--keep", flags->keep, "Keep the nodes' data and logs, even if all went well");

@@ -81,7 +81,7 @@ const make = (parent, tag, attributes, text) => {
 
 $("verdict").textContent = data.verdict;
 $("verdict").className = "verdict " + (data.kept ? "kept" : "broken");
-$("about").textContent = `Eddy ${data.version}, ${data.nodes} nodes, N = 3 and mostly ` +
+$("about").textContent = `Eddy ${data.version}, ${data.nodes} ${data.machines}, N = 3 and mostly ` +
   `R = W = 2; ${data.seconds.toFixed(0)} s of faults with seed ${data.seed}, ` +
   `${data.disks_lost} ${data.disks_lost === 1 ? "disk" : "disks"} taken away; then ` +
   `${count(data.final_reads)} reads, of each key through every node.`;
@@ -98,7 +98,8 @@ for (const [name, value] of [
 
 const colours = {kill: "#b3261e", wipe: "#7d1d4f", pause: "#b07b1a", restart: "#6a7683",
   join: "#2c7d4f", leave: "#317b86", partition: "#5b4bb0", "one way": "#8a4bb0",
-  isolate: "#3f5fb5", delay: "#8c7a2b", loss: "#a3572a"};
+  isolate: "#3f5fb5", delay: "#8c7a2b", loss: "#a3572a",
+  clock: "#4d7031", "disk full": "#84513f", unplug: "#26418f"};
 
 // Rows of faults in which none lies over another.
 const rows = [];

@@ -9,9 +9,9 @@ namespace {
 
 using enum ChaosFaultKind;
 
-constexpr std::array<std::string_view, 13> kNames = {
+constexpr std::array<std::string_view, 14> kNames = {
     "kill",      "pause",     "restart", "wipe",    "join",  "leave", "clock",
-    "disk full", "partition", "one way", "isolate", "delay", "loss"};
+    "disk full", "partition", "one way", "isolate", "delay", "loss",  "unplug"};
 
 constexpr Duration kPauseMin = std::chrono::milliseconds(500);
 constexpr Duration kPauseMax = std::chrono::milliseconds(3000);
@@ -34,8 +34,10 @@ ChaosPlan ChaosPlan::OfNodes(uint64_t seed) {
                    2 * seed);
 }
 
-ChaosPlan ChaosPlan::OfNetwork(uint64_t seed) {
-  return ChaosPlan({kPartition, kOneWay, kIsolate, kDelay, kLoss}, 2 * seed + 1);
+ChaosPlan ChaosPlan::OfNetwork(uint64_t seed, bool cables) {
+  std::vector<ChaosFaultKind> kinds = {kPartition, kOneWay, kIsolate, kDelay, kLoss};
+  if (cables) kinds.insert(kinds.end(), {kUnplug, kUnplug});
+  return ChaosPlan(std::move(kinds), 2 * seed + 1);
 }
 
 ChaosPlan::ChaosPlan(std::vector<ChaosFaultKind> kinds, uint64_t seed)

@@ -36,6 +36,7 @@ enum class ChaosFaultKind : uint8_t {
   kIsolate,
   kDelay,
   kLoss,
+  kUnplug,
 };
 
 std::string_view ChaosFaultName(ChaosFaultKind kind);
@@ -53,7 +54,8 @@ struct ChaosFault {
 class ChaosPlan {
  public:
   static ChaosPlan OfNodes(uint64_t seed);
-  static ChaosPlan OfNetwork(uint64_t seed);
+  // With cables (tools/chaos_machines.h) also kUnplug.
+  static ChaosPlan OfNetwork(uint64_t seed, bool cables);
 
   ChaosFault Next();
 

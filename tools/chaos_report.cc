@@ -109,6 +109,7 @@ Json ChaosReportJson(const ChaosReport& report) {
       {"version", EDDY_VERSION},
       {"seed", report.options.seed},
       {"nodes", report.options.nodes},
+      {"machines", report.machines},
       {"seconds", Seconds(outcome.faults_ended)},
       {"operations", verdict.operations},
       {"reads", verdict.reads},

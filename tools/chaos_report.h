@@ -15,6 +15,7 @@ namespace eddy::tools {
 
 struct ChaosReport {
   ChaosOptions options;
+  std::string machines = "processes";  // what the nodes were
   ChaosOutcome outcome;
   ChaosVerdict verdict;
 };

@@ -31,12 +31,12 @@ constexpr Duration kClockOffsetMax = std::chrono::seconds(5);
 
 class Director {
  public:
-  Director(const ChaosOptions& options, const ChaosProgress& progress)
+  Director(const ChaosOptions& options, ChaosMachines* machines, const ChaosProgress& progress)
       : options_(options),
         progress_(progress),
-        cluster_({.eddyd = options.eddyd, .directory = options.directory, .nodes = options.nodes}),
+        cluster_({.nodes = options.nodes}, machines),
         of_nodes_(ChaosPlan::OfNodes(options.seed)),
-        of_network_(ChaosPlan::OfNetwork(options.seed)) {}
+        of_network_(ChaosPlan::OfNetwork(options.seed, machines->HasCables())) {}
 
   Result<ChaosOutcome> Run() {
     progress_(fmt::format("starting {} nodes", options_.nodes));
@@ -174,15 +174,15 @@ class Director {
     row_.band = OpenBand(ChaosFaultName(fault.kind), nodes()[*node].name, false);
     switch (fault.kind) {
       case kKill:
-        return cluster_.Kill(*node);
+        return NoteFailed(cluster_.Kill(*node));
       case kPause:
-        return cluster_.Pause(*node);
+        return NoteFailed(cluster_.Pause(*node));
       case kRestart:
-        return cluster_.Terminate(*node);
+        return NoteFailed(cluster_.Terminate(*node));
       case kWipe:
-        cluster_.Kill(*node);
+        NoteFailed(cluster_.Kill(*node));
         outcome_.history.disk_losses.push_back(Elapsed());
-        cluster_.DeleteDisk(*node);
+        NoteFailed(cluster_.DeleteDisk(*node));
         nodes()[*node].replaces = true;
         return;
       case kClock: {
@@ -219,7 +219,7 @@ class Director {
     for (size_t i = 0; i < nodes().size(); ++i) {
       const ChaosNode& node = nodes()[i];
       const bool fits = fault.kind == kJoin ? node.state == State::kAbsent && !node.member
-                                            : node.state == State::kRunning;
+                                            : node.state == State::kRunning && !node.unplugged;
       const bool stays = fault.kind != kWipe && fault.kind != kLeave ? true : node.member;
       if (fits && stays) choice.push_back(i);
     }
@@ -245,7 +245,7 @@ class Director {
         StartNode(node);
         break;
       case kPause:
-        cluster_.Continue(node);
+        NoteFailed(cluster_.Continue(node));
         break;
       case kClock:
       case kDiskFull:
@@ -262,8 +262,12 @@ class Director {
     ScheduleNode();
   }
 
-  void StartNode(size_t node) {
-    if (auto ok = cluster_.Start(node); !ok) outcome_.notes.push_back(ok.error().text);
+  void StartNode(size_t node) { NoteFailed(cluster_.Start(node)); }
+
+  // What a machine was told, and could not do.
+  void NoteFailed(const Status& ok) {
+    if (ok) return;
+    outcome_.notes.push_back(fmt::format("{:.1f} s: {}", Seconds(Elapsed()), ok.error().text));
   }
 
   // A node that was told to leave has nothing left: it goes, and its disk with it.
@@ -271,8 +275,8 @@ class Director {
     if (!leaving_ || nodes()[*leaving_].state != State::kRunning) return;
     if (!cluster_.Settled()) return;
     const size_t node = *leaving_;
-    cluster_.Kill(node);
-    cluster_.DeleteDisk(node);
+    NoteFailed(cluster_.Kill(node));
+    NoteFailed(cluster_.DeleteDisk(node));
     nodes()[node].state = State::kAbsent;
     nodes()[node].faults_set = true;
     leaving_.reset();
@@ -291,14 +295,41 @@ class Director {
     if (network_.active) {
       if (now < network_.end_at) return;
       cluster_.SetFaults({});
+      PlugAll();
       CloseBand(network_.band);
       ScheduleNetwork();
     } else if (now >= network_.begin_at && !row_.waits) {
       network_.active = true;
       network_.end_at = now + network_.fault.lasts;
+      if (network_.fault.kind == kUnplug) return UnplugSome();
       auto [faults, what] = FaultsOf(network_.fault);
       network_.band = OpenBand(ChaosFaultName(network_.fault.kind), std::move(what), true);
       cluster_.SetFaults(std::move(faults));
+    }
+  }
+
+  // Fewer than half of the nodes: each for itself, since the cable of each is pulled.
+  void UnplugSome() {
+    std::vector<size_t> choice;
+    for (size_t i = 0; i < nodes().size(); ++i) {
+      if (nodes()[i].state == State::kRunning) choice.push_back(i);
+    }
+    Random random(network_.fault.draw);
+    for (size_t i = choice.size(); i > 1; --i) {
+      std::swap(choice[i - 1], choice[random.Below(i)]);
+    }
+    const size_t most = std::max<size_t>(1, (Members().size() - 1) / 2);
+    choice.resize(std::min(choice.size(), random.Between(1, most)));
+    std::vector<std::string> names;
+    for (const size_t node : choice) names.push_back(nodes()[node].name);
+    network_.band =
+        OpenBand(ChaosFaultName(kUnplug), fmt::format("{}", fmt::join(names, " ")), true);
+    for (const size_t node : choice) NoteFailed(cluster_.Unplug(node));
+  }
+
+  void PlugAll() {
+    for (size_t i = 0; i < nodes().size(); ++i) {
+      if (nodes()[i].unplugged) NoteFailed(cluster_.Plug(i));
     }
   }
 
@@ -378,7 +409,10 @@ class Director {
     const auto healed = ChaosClock::now();
     const auto deadline = healed + options_.converge_max;
     cluster_.SetFaults({});
-    if (row_.active && nodes()[*row_.node].state == State::kPaused) cluster_.Continue(*row_.node);
+    if (row_.active && nodes()[*row_.node].state == State::kPaused) {
+      NoteFailed(cluster_.Continue(*row_.node));
+    }
+    PlugAll();
     for (size_t i = 0; i < nodes().size(); ++i) {
       const ChaosNode& node = nodes()[i];
       if (node.clock_offset.count() != 0 || node.disk_full) cluster_.SetMachine(i, {}, false);
@@ -428,8 +462,9 @@ class Director {
 
 }  // namespace
 
-Result<ChaosOutcome> RunChaos(const ChaosOptions& options, const ChaosProgress& progress) {
-  return Director(options, progress).Run();
+Result<ChaosOutcome> RunChaos(const ChaosOptions& options, ChaosMachines* machines,
+                              const ChaosProgress& progress) {
+  return Director(options, machines, progress).Run();
 }
 
 }  // namespace eddy::tools

@@ -12,12 +12,11 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "tools/chaos_history.h"
+#include "tools/chaos_machines.h"
 
 namespace eddy::tools {
 
 struct ChaosOptions {
-  std::string eddyd;
-  std::string directory;  // for data and logs
   std::chrono::seconds seconds{300};
   uint64_t seed = 1;
   uint32_t nodes = 5;
@@ -48,8 +47,9 @@ struct ChaosOutcome {
 // A line for people, about once a second.
 using ChaosProgress = std::function<void(const std::string&)>;
 
-// Errors of the machine alone: no process can be started, say. Ctrl-C ends the faults early.
-[[nodiscard]] Result<ChaosOutcome> RunChaos(const ChaosOptions& options,
+// On these machines, which have ended when it returns. Errors of the machines alone: no process can
+// be started, say. Ctrl-C ends the faults early.
+[[nodiscard]] Result<ChaosOutcome> RunChaos(const ChaosOptions& options, ChaosMachines* machines,
                                             const ChaosProgress& progress);
 
 }  // namespace eddy::tools

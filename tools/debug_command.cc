@@ -19,7 +19,7 @@
 #include "tools/admin_json.h"
 #include "tools/bundle.h"
 #include "tools/command.h"
-#include "tools/neighbour.h"
+#include "tools/run_program.h"
 #include "tools/session.h"
 #include "tools/text.h"
 

@@ -15,6 +15,7 @@
 #include <fmt/ranges.h>
 
 #include "tools/chaos_cluster.h"
+#include "tools/chaos_processes.h"
 #include "tools/command.h"
 #include "tools/command_tree.h"
 #include "tools/demo_load.h"
@@ -58,8 +59,11 @@ Error Wrong(std::string text) { return {Code::kInvalidArgument, std::move(text)}
 
 class Demo {
  public:
-  Demo(const DemoOptions& options, const Output& output, ChaosClusterOptions cluster)
-      : options_(options), output_(output), cluster_(std::move(cluster)) {}
+  Demo(const DemoOptions& options, const Output& output, std::string directory)
+      : options_(options),
+        output_(output),
+        processes_(NeighbourEddyd(), std::move(directory)),
+        cluster_({.nodes = options.nodes}, &processes_) {}
 
   Status Start() {
     if (Status ok = cluster_.StartAll(); !ok) return ok;
@@ -188,14 +192,16 @@ class Demo {
     }
   }
 
-  void Begin(size_t node) {
-    if (const Status ok = cluster_.Start(node); !ok) output_.Fail(ok.error());
+  void Must(const Status& ok) {
+    if (!ok) output_.Fail(ok.error());
   }
+
+  void Begin(size_t node) { Must(cluster_.Start(node)); }
 
   ExitCode Kill(const Words& words) {
     return Each(
         words, {State::kRunning, State::kPaused}, "does not run",
-        [&](size_t node) { cluster_.Kill(node); },
+        [&](size_t node) { Must(cluster_.Kill(node)); },
         "ended at once; others take over its keys: see status, and \\start brings it back");
   }
   ExitCode Start(const Words& words) {
@@ -205,13 +211,13 @@ class Demo {
   }
   ExitCode Pause(const Words& words) {
     return Each(
-        words, {State::kRunning}, "does not run", [&](size_t node) { cluster_.Pause(node); },
+        words, {State::kRunning}, "does not run", [&](size_t node) { Must(cluster_.Pause(node)); },
         "stands still, and does not know it; \\continue lets it go on");
   }
   ExitCode Continue(const Words& words) {
     return Each(
-        words, {State::kPaused}, "is not paused", [&](size_t node) { cluster_.Continue(node); },
-        "goes on");
+        words, {State::kPaused}, "is not paused",
+        [&](size_t node) { Must(cluster_.Continue(node)); }, "goes on");
   }
 
   ExitCode Partition(const Words& words) {
@@ -264,7 +270,7 @@ class Demo {
       return output_.Fail(Wrong("\\heal mends everything, and takes no words"));
     sides_.clear();
     for (size_t node = 0; node < options_.nodes; ++node) {
-      if (cluster_.nodes()[node].state == State::kPaused) cluster_.Continue(node);
+      if (cluster_.nodes()[node].state == State::kPaused) Must(cluster_.Continue(node));
       if (cluster_.nodes()[node].state == State::kDown) Begin(node);
     }
     cluster_.SetFaults({});
@@ -293,7 +299,7 @@ class Demo {
                                                          : "DOWN";
       const client::Address address = cluster_.AddressOf(node);
       rows.push_back({each.name, state, fmt::format("{}:{}", address.host, address.port),
-                      cluster_.LogPath(node)});
+                      cluster_.machines().LogPlace(node)});
     }
     for (const std::string& line : FormatTable(rows)) output_.Line(line);
     output_.Line(SayNetwork());
@@ -391,6 +397,7 @@ class Demo {
 
   const DemoOptions options_;
   const Output& output_;
+  ChaosProcesses processes_;
   ChaosCluster cluster_;
   std::vector<std::vector<size_t>> sides_;
   std::unique_ptr<DemoLoad> load_;  // ends before the cluster does
@@ -410,8 +417,7 @@ ExitCode RunDemo(const GlobalOptions& global, const DemoOptions& options, const 
   if (!directory) return output.Fail(directory.error());
   ExitCode exit = ExitCode::kFailed;
   {
-    Demo demo(options, output,
-              {.eddyd = NeighbourEddyd(), .directory = *directory, .nodes = options.nodes});
+    Demo demo(options, output, *directory);
     output.Note(fmt::format("Starting {} nodes in {} ...", options.nodes, *directory));
     CatchInterrupt();
     if (const Status ok = demo.Start(); !ok) {

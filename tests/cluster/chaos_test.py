@@ -32,10 +32,34 @@ class ChaosTest(unittest.TestCase):
 
     def test_mistakes_are_named(self):
         for words, text in ((("--nodes", "2"), b"--nodes"), (("--seconds", "0"), b"--seconds"),
-                            (("--eddyd", "/nowhere"), b"/nowhere")):
+                            (("--eddyd", "/nowhere"), b"/nowhere"),
+                            (("--compose", "docker"), b"--docker"), (("--docker", "--eddyd", "eddyd"), b"--eddyd")):
             ended = subprocess.run([EDDYCTL, "chaos", *words], capture_output=True, timeout=60)
             self.assertEqual(ended.returncode, USAGE, ended)
             self.assertIn(text, ended.stderr)
+
+    def test_what_docker_lacks_is_named(self):
+        compose_files = os.path.join(os.path.dirname(__file__), "..", "..", "docker")
+        with tempfile.TemporaryDirectory() as path:
+            def refused(text, *words):
+                ended = subprocess.run([EDDYCTL, "chaos", "--docker", *words], env={"PATH": path}, capture_output=True, timeout=60)
+                self.assertEqual(ended.returncode, USAGE, ended)
+                self.assertIn(text, ended.stderr)
+
+            def docker_answers(*words):
+                docker = os.path.join(path, "docker")
+                with open(docker, "w", encoding="utf-8") as script:
+                    script.write('#!/bin/sh\ncase "$1" in %s) ;; *) echo no such thing; exit 1 ;; esac\n' % "|".join(words))
+                os.chmod(docker, 0o755)
+
+            refused(b"--compose", "--compose", path)
+            refused(b"apt-get install docker.io", "--compose", compose_files)
+            docker_answers("nothing")
+            refused(b"docker does not answer", "--compose", compose_files)
+            docker_answers("version")
+            refused(b"apt-get install docker-compose", "--compose", compose_files)
+            docker_answers("version", "compose")
+            refused(b"./dev docker image", "--compose", compose_files)
 
 
 class FaultDoorTest(unittest.TestCase):

@@ -1,5 +1,6 @@
 """The cluster of docker/compose.yml, as ./dev docker starts it, in containers: it comes up all at once, is written and
 read through its published doors, and goes on while one of its five nodes is killed, paused, cut off, added or taken away.
+And eddyctl chaos --docker, whose cluster is another one.
 
 A project of its own on a loopback address of its own, so it does not meet a cluster that somebody uses. What it starts it
 takes away again: containers, volumes, network, and dockerd where none ran before."""
@@ -9,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.request
 
@@ -245,6 +247,54 @@ class ComposeTest(unittest.TestCase):
         compose("--profile", "more", "rm", "-s", "-f", "-v", "more")
         self.assertIn("SAFE: all 5 nodes", must(*eddyctl_words("status")))
         self.check("grown", through=4)
+
+
+class ChaosTest(unittest.TestCase):
+    SECONDS = 25
+    SEED = 7  # pulls two cables, and takes a disk away
+
+    @staticmethod
+    def there():
+        """Of every chaos cluster: containers, volumes and networks."""
+        return [name for kind, words in (("container", ("ps", "-a", "--format", "{{.Names}}")),
+                                         ("volume", ("volume", "ls", "--format", "{{.Name}}")),
+                                         ("network", ("network", "ls", "--format", "{{.Name}}")))
+                for name in must("docker", *words).split() if name.startswith("eddychaos")]
+
+    def test_promises_hold_while_containers_are_broken_and_nothing_is_left(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ended = run(harness.EDDYCTL, "chaos", "--docker", "--seconds", str(self.SECONDS), "--seed", str(self.SEED),
+                        "--report", folder, seconds=self.SECONDS + 300)
+            self.assertEqual(ended.returncode, harness.OK, ended)
+            self.assertRegex(ended.stdout.splitlines()[-1],
+                             r"^KEPT: seed 7, [0-9,]+ writes acknowledged, 0 lost, [0-9,]+ unknown, converged in")
+            with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
+                report = json.load(file)
+        print(ended.stdout, [(each["kind"], each["what"]) for each in report["faults"]], flush=True)
+        self.assertEqual(report["notes"], [])  # Docker did all that it was told
+        self.assertGreater(report["writes_acknowledged"], 500)
+        self.assertGreater(report["final_reads"], 5000)
+        kinds = {fault["kind"] for fault in report["faults"]}
+        self.assertIn("unplug", kinds)
+        self.assertGreater(len(kinds), 3)
+        self.assertEqual(self.there(), [])
+
+    def test_nothing_is_left_of_a_run_that_was_killed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            chaos = subprocess.Popen((harness.EDDYCTL, "chaos", "--docker", "--report", folder), cwd=ROOT, env=ENVIRONMENT,
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                harness.wait_until(lambda: len(self.there()) > 5, "the containers to be there", 90)
+            finally:
+                chaos.kill()
+                chaos.wait()
+        harness.wait_until(lambda: not self.there(), "everything to be taken away", 90)
+
+    def test_a_docker_that_does_not_answer_is_named(self):
+        ended = subprocess.run((harness.EDDYCTL, "chaos", "--docker"), cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+                               text=True, env=dict(ENVIRONMENT, DOCKER_HOST="unix:///nowhere"), timeout=60)
+        self.assertEqual(ended.returncode, harness.USAGE, ended)
+        self.assertIn("docker does not answer: start dockerd", ended.stderr)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "tools/chaos_plan.h"
 
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -15,7 +16,9 @@ std::vector<ChaosFault> Some(ChaosPlan plan, int count) {
 }
 
 TEST(ChaosPlan, IsAFunctionOfTheSeed) {
-  for (const auto& row : {ChaosPlan::OfNodes, ChaosPlan::OfNetwork}) {
+  const auto of_network = [](uint64_t seed) { return ChaosPlan::OfNetwork(seed, true); };
+  for (const std::function<ChaosPlan(uint64_t)>& row :
+       {std::function(ChaosPlan::OfNodes), std::function<ChaosPlan(uint64_t)>(of_network)}) {
     const auto once = Some(row(7), 30);
     const auto again = Some(row(7), 30);
     const auto other = Some(row(8), 30);
@@ -34,8 +37,17 @@ TEST(ChaosPlan, IsAFunctionOfTheSeed) {
 TEST(ChaosPlan, EveryKindComesBeforeAnyComesAgain) {
   std::set<ChaosFaultKind> kinds;
   for (const ChaosFault& fault : Some(ChaosPlan::OfNodes(3), 9)) kinds.insert(fault.kind);
-  for (const ChaosFault& fault : Some(ChaosPlan::OfNetwork(3), 5)) kinds.insert(fault.kind);
+  for (const ChaosFault& fault : Some(ChaosPlan::OfNetwork(3, false), 5)) kinds.insert(fault.kind);
   EXPECT_EQ(kinds.size(), 13);
+  EXPECT_FALSE(kinds.contains(ChaosFaultKind::kUnplug));
+}
+
+TEST(ChaosPlan, CablesArePulledWhereThereAreAny) {
+  int unplugged = 0;
+  for (const ChaosFault& fault : Some(ChaosPlan::OfNetwork(3, true), 7)) {
+    if (fault.kind == ChaosFaultKind::kUnplug) ++unplugged;
+  }
+  EXPECT_EQ(unplugged, 2);
 }
 
 TEST(ChaosPlan, WhatTakesADiskWaitsUntilAllIsQuiet) {

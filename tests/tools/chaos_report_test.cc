@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tools/chaos_plan.h"
+
 namespace eddy::tools {
 namespace {
 
@@ -69,6 +71,15 @@ TEST(ChaosReport, ThePageNeedsNothingElse) {
   EXPECT_THAT(page, Not(HasSubstr("</script><b>")));
   for (const char* loads : {"src=", "href=", "@import", "url("}) {
     EXPECT_THAT(page, Not(HasSubstr(loads)));
+  }
+}
+
+TEST(ChaosReport, EveryFaultHasItsColour) {
+  const std::string page = ChaosReportHtml(ChaosReportJson(SomeReport()));
+  for (auto kind = ChaosFaultKind::kKill; kind <= ChaosFaultKind::kUnplug;
+       kind = static_cast<ChaosFaultKind>(static_cast<uint8_t>(kind) + 1)) {
+    const std::string name(ChaosFaultName(kind));
+    EXPECT_THAT(page, testing::AnyOf(HasSubstr(name + ": \"#"), HasSubstr(name + "\": \"#")));
   }
 }
 
