@@ -85,6 +85,7 @@ class Background {
   std::vector<uint64_t> Carriers();
   bool Lives(uint64_t op) { return operations_.Find(op) != nullptr; }
   Reaper& reaper() { return reaper_; }
+  const Reaper& reaper() const { return reaper_; }
 
   size_t in_flight() const { return operations_.size(); }
   const AntiEntropy& anti_entropy() const { return anti_entropy_; }

@@ -61,6 +61,9 @@ std::optional<MonotonicTime> Node::equal_since() const {
 }
 bool Node::compares() const { return core_->background.anti_entropy().enabled(); }
 size_t Node::trees_known() const { return core_->background.trees().known(); }
+size_t Node::trees_wanted() const { return core_->background.trees().wanted(); }
+size_t Node::trees_missing() const { return core_->background.trees().missing(); }
+std::optional<uint32_t> Node::scrubbing() const { return core_->background.reaper().passing(); }
 unsigned Node::background_percent() const {
   return static_cast<unsigned>(core_->budget.share() * 100 / BackgroundBudget::kWhole);
 }

@@ -176,6 +176,12 @@ class Node {
   // Whether it keeps hash trees and compares them; of how many partitions it knows them by now.
   bool compares() const;
   size_t trees_known() const;
+  // Of how many partitions it wants them, and of how many of those it does not know them yet.
+  size_t trees_wanted() const;
+  size_t trees_missing() const;
+  // The partition that the pass over all records (node/reaper.h) has come to; nullopt: there is
+  // none now.
+  std::optional<uint32_t> scrubbing() const;
   // What background work may use now of its rate, in percent: less than 100 while clients feel it.
   unsigned background_percent() const;
   uint64_t background_bytes_per_second() const;  // 0: without a limit

@@ -111,6 +111,10 @@ class Reaper {
   void RowEnded(const ReapRow& row, bool level);
   // What it was asked or has said may be lost.
   void OnPeerDown(PeerIndex peer);
+  // The partition that is being read; nullopt: no pass is under way.
+  std::optional<uint32_t> passing() const {
+    return passing_ ? std::optional(partition_) : std::nullopt;
+  }
 
   // What a member said to the question or fence `id`; nullopt: it keeps something for others, or
   // goes by another layout.

@@ -36,6 +36,15 @@ void TreeBuild::Want(MonotonicTime now, uint32_t partition) {
   queue_.emplace(state.due, partition);
 }
 
+size_t TreeBuild::wanted() const {
+  return static_cast<size_t>(std::ranges::count_if(states_, &State::wanted));
+}
+
+size_t TreeBuild::missing() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      states_, [](const State& state) { return state.wanted && !state.known; }));
+}
+
 std::optional<storage::StoreVerb> TreeBuild::Next(OpContext& context) {
   if (under_way_) return std::nullopt;
   if (!building_) {

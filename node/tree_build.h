@@ -41,6 +41,9 @@ class TreeBuild {
   void Forgotten(MonotonicTime now, uint32_t partition);
 
   size_t known() const { return known_; }
+  // Of how many partitions the tree is wanted, and of how many of those it is not known.
+  size_t wanted() const;
+  size_t missing() const;
 
  private:
   static constexpr uint32_t kPageRows = 1024;

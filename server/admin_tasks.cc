@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "ring/partition.h"
 #include "server/admin_calls.h"
 
 namespace eddy::server {
@@ -22,11 +23,17 @@ struct Kind {
   std::string_view name;
   std::string_view why_not;  // empty: it can be
 };
-constexpr std::array<Kind, 5> kKinds = {{
+constexpr std::array<Kind, 7> kKinds = {{
     {"repair", ""},
     {"transfer", "a layout is not taken back half way: order another change when it has ended"},
     {"handover", "what this node holds for others goes to them, whatever is ordered"},
     {"hints", "it ends when the owner has them, or has been removed from the cluster"},
+    {"trees",
+     "without its hash trees nobody can compare this node's replicas with the others': "
+     "bytes_per_second says how fast it reads"},
+    {"scrub",
+     "it comes again by itself: scrub_hours and reap_minutes say how often, and bytes_per_second "
+     "how fast it reads"},
     {"mend", "until it has ended this node does not answer for what it has lost"},
 }};
 
@@ -56,6 +63,17 @@ AdminAnswer ShowTasks(const node::Node& node, const storage::HintLedger& ledger,
   }
   if (node.layouts() != nullptr && !node.handed_over()) {
     tasks.push_back(Task("handover", Json::object()));
+  }
+  if (const size_t missing = node.trees_missing(); missing > 0) {
+    const size_t wanted = node.trees_wanted();
+    tasks.push_back(
+        Task("trees", {{"done", wanted - missing}, {"total", wanted}, {"unit", "partitions"}}));
+  }
+  if (const auto partition = node.scrubbing()) {
+    tasks.push_back(Task("scrub", {{"done", *partition},
+                                   {"total", ring::PartitionCount(node.layout().partition_bits())},
+                                   {"unit", "partitions"},
+                                   {"recurs", true}}));
   }
   if (const size_t partitions = node.damaged_partitions(); partitions > 0) {
     tasks.push_back(Task("mend", {{"left", partitions}, {"unit", "partitions"}}));

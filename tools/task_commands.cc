@@ -72,6 +72,7 @@ std::string StateOf(const LongTask& task) {
     return task.waits ? fmt::format("waits for {}", task.for_node)
                       : fmt::format("being delivered to {}", task.for_node);
   }
+  if (task.recurs) return "under way, as a matter of routine";
   return task.can_be_cancelled ? "under way; can be cancelled" : "under way";
 }
 
@@ -82,6 +83,7 @@ Json TaskObject(const LongTask& task) {
   if (task.total) object["total"] = *task.total;
   if (task.left) object["left"] = *task.left;
   if (!task.unit.empty()) object["unit"] = task.unit;
+  if (task.recurs) object["recurs"] = true;
   object["can_be_cancelled"] = task.can_be_cancelled;
   return object;
 }
@@ -116,7 +118,8 @@ ExitCode List(const GlobalOptions& global) {
   return seen.silent.empty() ? ExitCode::kOk : ExitCode::kUnhealthy;
 }
 
-// Those that are waited for; a member that does not answer may have some.
+// Those that are waited for; a member that does not answer may have some. Where all are, what comes
+// again and again is not: of large data there is always some under way.
 struct Left {
   std::vector<std::string> tasks;
   std::vector<std::string> silent;
@@ -126,18 +129,15 @@ struct Left {
 
 Left LeftOf(const TasksSeen& seen, const std::vector<TaskName>& names) {
   Left left;
-  const auto wanted = [&](auto&& means) {
-    return names.empty() || std::ranges::any_of(names, means);
-  };
   for (const LongTask& task : seen.tasks) {
-    if (wanted([&](const TaskName& name) { return name.Means(task); })) {
-      left.tasks.push_back(NameOf(task));
-    }
+    const bool named =
+        std::ranges::any_of(names, [&](const TaskName& name) { return name.Means(task); });
+    if (named || (names.empty() && !task.recurs)) left.tasks.push_back(NameOf(task));
   }
   for (const auto& [node, error] : seen.silent) {
-    if (wanted([&](const TaskName& name) { return name.node.empty() || name.node == node; })) {
-      left.silent.push_back(node);
-    }
+    const bool named = std::ranges::any_of(
+        names, [&](const TaskName& name) { return name.node.empty() || name.node == node; });
+    if (named || names.empty()) left.silent.push_back(node);
   }
   return left;
 }
@@ -227,7 +227,8 @@ void AddTaskCommands(CLI::App* app, Commands* commands) {
   (*commands)[tasks] = List;
   (*commands)[tasks->add_subcommand("list", "The same")] = List;
 
-  CLI::App* wait = tasks->add_subcommand("wait", "Wait until nothing of it is under way any more");
+  CLI::App* wait = tasks->add_subcommand(
+      "wait", "Wait until nothing of it is under way any more, routine excepted");
   const auto names = std::make_shared<std::vector<std::string>>();
   wait->add_option("TASK", *names, "Only these: KIND, or NODE/KIND, as tasks shows them")
       ->option_text(" ");

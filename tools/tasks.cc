@@ -16,7 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const std::vector<std::string> kKinds = {"repair", "transfer", "handover", "mend", "hints"};
+const std::vector<std::string> kKinds = {"repair", "transfer", "handover", "trees",
+                                         "scrub",  "mend",     "hints"};
 
 std::optional<uint64_t> NumberOf(const Json& task, const char* name) {
   const auto found = task.find(name);
@@ -32,6 +33,7 @@ std::vector<LongTask> ReadTasks(const std::string& node, const Json& answer) {
                      .kind = json.at("kind").get<std::string>(),
                      .for_node = json.value("for", ""),
                      .waits = json.value("waits", false),
+                     .recurs = json.value("recurs", false),
                      .can_be_cancelled = json.at("can_be_cancelled").get<bool>(),
                      .done = NumberOf(json, "done"),
                      .total = NumberOf(json, "total"),

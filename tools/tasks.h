@@ -15,9 +15,10 @@ namespace eddy::tools {
 
 struct LongTask {
   std::string node;      // that does it
-  std::string kind;      // repair, transfer, handover, mend, hints
+  std::string kind;      // repair, transfer, handover, trees, scrub, mend, hints
   std::string for_node;  // of hints
   bool waits = false;    // for a node that cannot be reached
+  bool recurs = false;   // it comes again and again, as a matter of routine
   bool can_be_cancelled = false;
   std::optional<uint64_t> done;
   std::optional<uint64_t> total;

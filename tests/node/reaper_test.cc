@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -142,6 +143,24 @@ TEST_F(ReaperTest, WhatAllHoldAndNobodyCanUndoIsForgotten) {
   EXPECT_EQ(Reaped(3), 1u);
   bench_.Sync();
   EXPECT_TRUE(bench_.Stored(key_).empty());
+}
+
+TEST_F(ReaperTest, APassTellsHowFarItIs) {
+  Pass(seconds(5));  // the first one, of nearly nothing
+  EXPECT_EQ(bench_.node().scrubbing(), std::nullopt);
+  for (int i = 0; i < 200; ++i) {
+    Hold(RecordKeyOf("large" + std::to_string(i)),
+         RecordOf(6, static_cast<uint64_t>(i) + 1, std::string(1'000'000, 'v')));
+  }
+  std::vector<uint32_t> seen;
+  for (int i = 0; i < 1000 && (seen.empty() || bench_.node().scrubbing()); ++i) {
+    bench_.Advance(std::chrono::milliseconds(100));
+    if (const auto at = bench_.node().scrubbing()) seen.push_back(*at);
+  }
+  EXPECT_EQ(bench_.node().scrubbing(), std::nullopt);
+  EXPECT_THAT(seen, testing::Not(testing::IsEmpty()));
+  EXPECT_TRUE(std::ranges::is_sorted(seen));
+  EXPECT_TRUE(std::ranges::any_of(seen, [](uint32_t at) { return at > 0 && at < 256; }));
 }
 
 TEST_F(ReaperTest, WhatHasJustDiedIsLeftForAWhile) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -121,7 +122,16 @@ TEST_F(AdminTest, ShowsWhatTakesLongAndCancelsWhatCanBe) {
   EXPECT_EQ(tasks.at("hints")["waits"], true);
   EXPECT_EQ(tasks.at("hints")["left"], 1);
   EXPECT_EQ(tasks.at("hints")["can_be_cancelled"], false);
-  EXPECT_EQ(Refusal("tasks.cancel", R"({"kind": "hints"})").code, Code::kConflict);
+  // The store has told nothing yet.
+  ASSERT_TRUE(tasks.contains("trees"));
+  EXPECT_EQ(tasks.at("trees")["done"], 0);
+  EXPECT_EQ(tasks.at("trees")["total"], 256);
+  EXPECT_FALSE(tasks.contains("scrub"));
+  for (const char* kind : {"hints", "trees", "scrub", "mend", "transfer", "handover"}) {
+    const Error error = Refusal("tasks.cancel", fmt::format(R"({{"kind": "{}"}})", kind));
+    EXPECT_EQ(error.code, Code::kConflict) << kind;
+    EXPECT_THAT(error.text, HasSubstr("cannot be cancelled: ")) << kind;
+  }
   for (const char* wrong : {"{}", R"({"kind": "x"})", R"({"kind": 1})", R"({"what": "repair"})"}) {
     EXPECT_EQ(Refusal("tasks.cancel", wrong).code, Code::kInvalidArgument) << wrong;
   }

@@ -16,8 +16,10 @@ TEST(Tasks, AreReadAsANodeTellsThem) {
        "can_be_cancelled": true},
       {"kind": "hints", "for": "n2", "waits": true, "left": 1500, "unit": "keys",
        "can_be_cancelled": false},
-      {"kind": "handover", "can_be_cancelled": false}]})"));
-  ASSERT_EQ(tasks.size(), 3u);
+      {"kind": "handover", "can_be_cancelled": false},
+      {"kind": "scrub", "done": 64, "total": 256, "unit": "partitions", "recurs": true,
+       "can_be_cancelled": false}]})"));
+  ASSERT_EQ(tasks.size(), 4u);
   EXPECT_EQ(NameOf(tasks[0]), "n1/repair");
   EXPECT_EQ(SayProgress(tasks[0]), "12 of 1,040 comparisons (1 %)");
   EXPECT_TRUE(tasks[0].can_be_cancelled);
@@ -25,6 +27,9 @@ TEST(Tasks, AreReadAsANodeTellsThem) {
   EXPECT_EQ(tasks[1].for_node, "n2");
   EXPECT_TRUE(tasks[1].waits);
   EXPECT_EQ(SayProgress(tasks[2]), "");
+  EXPECT_FALSE(tasks[2].recurs);
+  EXPECT_EQ(SayProgress(tasks[3]), "64 of 256 partitions (25 %)");
+  EXPECT_TRUE(tasks[3].recurs);
   EXPECT_THROW(ReadTasks("n1", Json::object()), Json::exception);
   EXPECT_THROW(ReadTasks("n1", Json::parse(R"({"tasks": [{"kind": 7}]})")), Json::exception);
 }
