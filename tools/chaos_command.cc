@@ -182,7 +182,8 @@ void AddChaosCommand(CLI::App* app, Commands* commands) {
   auto* docker =
       verb->add_flag("--docker", flags->docker,
                      "Nodes are containers of the image eddy, in a Compose project of their own")
-          ->excludes(eddyd);
+          ->excludes(eddyd)
+          ->option_text(" ");
   verb->add_option("--compose", flags->compose,
                    "Where the source tree's compose.yml and chaos.yml are [docker]")
       ->needs(docker)
