@@ -232,8 +232,7 @@ Status ChaosDocker::Start(const std::vector<ChaosStart>& starts) {
       container.running = true;
       continue;
     }
-    // Its settings are of its first start. (docker-compose 1.29 would say so, too, and then cannot
-    // make it anew where Docker is newer.) The volume stays.
+    // Its settings are those that it was made with. The volume stays.
     if (!container.id.empty()) {
       if (auto gone = Must({"docker", "rm", "-f", container.id}, kDoMax); !gone) return Done(gone);
     }
