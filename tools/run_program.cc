@@ -114,8 +114,9 @@ Result<Ended> RunToEnd(const std::vector<std::string>& words, const RunOptions& 
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (!in_time) {
-    return Fail(Code::kTimeout, fmt::format("{} had not ended after {} s", fmt::join(words, " "),
-                                            *options.max / std::chrono::seconds(1)));
+    return Fail(Code::kTimeout,
+                fmt::format("{} had not ended after {:.1f} s", fmt::join(words, " "),
+                            std::chrono::duration<double>(*options.max).count()));
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) == 127) {
     return Fail(Code::kIo, fmt::format("{} cannot be run: is it there, beside eddyctl?", words[0]));
