@@ -222,7 +222,9 @@ Layout::Layout(LayoutParts parts) : parts_(std::move(parts)) {
   Walker walker(parts_);
   walk_length_ = walker.walk_length();
   walks_ = walker.Run();
-  digest_ = Hash128(Encode());
+  encoded_ = EncodeParts(parts_);
+  digest_ = Hash128(encoded_);
+  for (const Member& member : parts_.members) ids_.push_back(member.id);
 }
 
 Result<Layout> Layout::Make(LayoutParts parts) {
@@ -230,16 +232,16 @@ Result<Layout> Layout::Make(LayoutParts parts) {
   return Layout(std::move(parts));
 }
 
-std::string Layout::Encode() const {
+std::string Layout::EncodeParts(const LayoutParts& parts) {
   std::string out;
   AppendVarint(&out, kFormat);
-  AppendVarint(&out, parts_.version);
-  AppendBigEndian64(&out, parts_.origin.high);
-  AppendBigEndian64(&out, parts_.origin.low);
-  AppendVarint(&out, parts_.partition_bits);
-  AppendVarint(&out, parts_.members.size());
-  for (const Member& member : parts_.members) AppendMember(&out, member);
-  for (const MemberIndex owner : parts_.owners) AppendVarint(&out, owner.value);
+  AppendVarint(&out, parts.version);
+  AppendBigEndian64(&out, parts.origin.high);
+  AppendBigEndian64(&out, parts.origin.low);
+  AppendVarint(&out, parts.partition_bits);
+  AppendVarint(&out, parts.members.size());
+  for (const Member& member : parts.members) AppendMember(&out, member);
+  for (const MemberIndex owner : parts.owners) AppendVarint(&out, owner.value);
   return out;
 }
 
@@ -258,9 +260,9 @@ const Member* Layout::Find(NodeId id) const {
 }
 
 std::optional<MemberIndex> Layout::IndexOf(NodeId id) const {
-  const auto found = std::ranges::lower_bound(parts_.members, id, {}, &Member::id);
-  if (found == parts_.members.end() || found->id != id) return std::nullopt;
-  return MemberIndex{static_cast<uint16_t>(found - parts_.members.begin())};
+  const auto found = std::ranges::lower_bound(ids_, id);
+  if (found == ids_.end() || *found != id) return std::nullopt;
+  return MemberIndex{static_cast<uint16_t>(found - ids_.begin())};
 }
 
 }  // namespace eddy::ring

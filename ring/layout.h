@@ -65,7 +65,7 @@ class Layout {
   //   layout := format(1) version origin_high origin_low partition_bits member_count member* owner*
   //   member := id_high id_low name zone weight leaving(0 or 1) host native peer resp http
   //   owner  := index of the member; one for each partition, by its number
-  std::string Encode() const;
+  const std::string& Encode() const { return encoded_; }
   // kCorruption unless the bytes are what Encode() gives for some layout; kWrongCluster for a
   // format that this version does not know.
   static Result<Layout> Decode(std::string_view bytes);
@@ -110,9 +110,12 @@ class Layout {
 
  private:
   explicit Layout(LayoutParts parts);
+  static std::string EncodeParts(const LayoutParts& parts);
 
   LayoutParts parts_;
+  std::string encoded_;
   Digest digest_;
+  std::vector<NodeId> ids_;  // of parts_.members, close together: they are looked for all the time
   size_t walk_length_ = 0;
   std::vector<MemberIndex> walks_;  // walk_length_ for each partition
 };

@@ -1,7 +1,5 @@
 #include "storage/key.h"
 
-#include <fmt/core.h>
-
 #include "base/bytes.h"
 #include "base/check.h"
 
@@ -47,20 +45,6 @@ std::string FirstKeyOf(uint64_t token) {
 
 std::string FirstKeyAfter(uint64_t token) {
   return token == UINT64_MAX ? std::string() : FirstKeyOf(token + 1);
-}
-
-Status CheckKey(std::string_view bucket, std::string_view key) {
-  if (bucket.empty()) return Fail(Code::kInvalidArgument, "a bucket's name must not be empty");
-  if (key.empty()) return Fail(Code::kInvalidArgument, "a key must not be empty");
-  if (bucket.size() > kBucketBytesMax) {
-    return Fail(Code::kTooLarge, fmt::format("the bucket's name has {} bytes; at most {} are taken",
-                                             bucket.size(), kBucketBytesMax));
-  }
-  if (key.size() > kKeyBytesMax) {
-    return Fail(Code::kTooLarge, fmt::format("the key has {} bytes; at most {} are taken",
-                                             key.size(), kKeyBytesMax));
-  }
-  return {};
 }
 
 }  // namespace eddy::storage

@@ -251,6 +251,25 @@ TEST_F(MemberTest, WhoLeavesWaitsForAChangeToEndAndWhatIsLostDoesNot) {
   EXPECT_GT(ballots(), 0u);
 }
 
+TEST_F(MemberTest, AForcedLayoutNeedsNobodyAndRemovesOthersAlone) {
+  const auto removal = [](NodeId id) {
+    return LayoutChange{.kind = LayoutChange::Kind::kRemove, .id = id, .member = {}};
+  };
+  const LayoutChange self = removal(Bench::Self());
+  EXPECT_EQ(bench_.node().Force(bench_.now(), {&self, 1}).error().code, Code::kInvalidArgument);
+  const LayoutChange leave{.kind = LayoutChange::Kind::kLeave, .id = Bench::Peer(2), .member = {}};
+  EXPECT_EQ(bench_.node().Force(bench_.now(), {&leave, 1}).error().code, Code::kInvalidArgument);
+  const LayoutChange stranger = removal(Bench::Peer(9));
+  EXPECT_FALSE(bench_.node().Force(bench_.now(), {&stranger, 1}).has_value());
+  EXPECT_EQ(layouts().newest().version(), 1u);
+
+  const std::vector<LayoutChange> lost = {removal(Bench::Peer(2)), removal(Bench::Peer(3))};
+  ASSERT_TRUE(bench_.node().Force(bench_.now(), lost).has_value());
+  EXPECT_EQ(layouts().newest().version(), 2u);
+  EXPECT_EQ(layouts().newest().members().size(), 1u);
+  EXPECT_EQ(CountOf(bench_.node(), "layouts_forced"), 1u);
+}
+
 TEST_F(MemberTest, ServesNoMoreOnceItIsOut) {
   LayoutHistory news = layouts();
   const LayoutChange out{.kind = LayoutChange::Kind::kRemove, .id = Bench::Self(), .member = {}};
