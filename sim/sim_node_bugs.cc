@@ -2,7 +2,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/check.h"
 #include "node/operation.h"
 #include "sim/sim_node.h"
 #include "storage/hint_key.h"
@@ -57,11 +56,9 @@ bool SimNode::PlantInVerb(storage::StoreVerb* verb) {
       return true;
     case PlantedBug::kDeleteErases:
       if (std::holds_alternative<storage::DeleteVerb>(verb->action)) {
+        const storage::Write erased{storage::Space::kData, verb->key, std::nullopt};
+        if (!engine_.Write({erased}, storage::Logging::kLogged)) return true;
         storage::StoreResult applied{verb->id, storage::Stage::kApplied, std::string()};
-        CHECK(engine_
-                  .Write({storage::Write{storage::Space::kData, verb->key, std::nullopt}},
-                         storage::Logging::kLogged)
-                  .has_value());
         results_.push_back(applied);
         applied.stage = storage::Stage::kDurable;
         results_.push_back(applied);
@@ -145,12 +142,11 @@ bool SimNode::PlantInSend(NodeId to, wire::PeerMessage* message) {
   }
   if (setting_.bug == PlantedBug::kHandoverUnheard) {
     auto* asked = std::get_if<wire::ReadRequest>(message);
-    // Whatever the owner says, the record is gone.
+    // Whatever the owner says, the record is gone, unless the disk fails just now.
     if (asked != nullptr && asked->as_owner) {
-      CHECK(engine_
-                .Write({storage::Write{storage::Space::kData, asked->key, std::nullopt}},
-                       storage::Logging::kLogged)
-                .has_value());
+      static_cast<void>(
+          engine_.Write({storage::Write{storage::Space::kData, asked->key, std::nullopt}},
+                        storage::Logging::kLogged));
     }
   }
   if (setting_.bug == PlantedBug::kSameAlways) {
