@@ -20,12 +20,18 @@ class Minimizer {
     found_.report = RunWorld(found_.options);
     ++found_.runs;
     CHECK(!found_.report.violation.empty());
+    // Another seed is not to bring kinds of faults that this one did without.
+    const Plan plan = DrawPlan(found_.options.plan);
+    for (size_t kind = 0; kind < kFaults; ++kind) {
+      if (!plan.faults.every[kind]) found_.options.plan.without[kind] = true;
+    }
   }
 
   Minimized Run() {
     // Each thing that is gone may make another one needless.
     while (Round()) {
     }
+    SayNoMoreThanNeeded();
     return std::move(found_);
   }
 
@@ -53,6 +59,15 @@ class Minimizer {
       any |= Try([&](RunOptions* options) { options->plan.operations_per_second = rate / 2; });
     }
     return any;
+  }
+
+  // What the seed does without by itself need not be left out.
+  void SayNoMoreThanNeeded() {
+    for (size_t kind = 0; kind < kFaults; ++kind) {
+      PlanOptions options = found_.options.plan;
+      options.without[kind] = false;
+      if (!DrawPlan(options).faults.every[kind]) found_.options.plan = options;
+    }
   }
 
   static constexpr uint64_t kSeedsTried = 40;
