@@ -174,6 +174,7 @@ class SimNode {
   void Perform();
   void ArmTick();
   void CheckTables();
+  void CheckHints(const std::map<NodeId, storage::HintUsage>& before);
   void TellReaped(const storage::StoreVerb& verb);
   void TakeVerb(storage::StoreVerb verb);
   void StoreTurn();
