@@ -57,7 +57,7 @@ class ChaosMachines {
 
   // The last lines that the node has said.
   virtual std::string EndOfLog(size_t node) = 0;
-  // How to see all of it while the node is there: a path, or a command.
+  // The path of all that it has said; it is there at the latest when Collect was called.
   virtual std::string LogPlace(size_t node) const = 0;
   // Has logs and data of all nodes, which need not run, in the directory that this was made with.
   // What is there already stays.

@@ -12,13 +12,13 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/random.h"
+#include "tools/run_program.h"
 
 namespace eddy::tools {
 
@@ -124,16 +124,7 @@ Status ChaosProcesses::StartOne(const ChaosStart& start) {
                                     "text",
                                     "--enable-fault-injection"};
   if (start.replaces) words.insert(words.end(), {"--replace", ChaosNodeName(start.node)});
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  // In the daemon's environment EDDY_ variables are settings; here all of those are flags.
-  std::vector<char*> environment;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with("EDDY_")) environment.push_back(*variable);
-  }
-  environment.push_back(nullptr);
-
+  const ExecArguments arguments(std::move(words));
   const pid_t parent = getpid();
   const std::string log = LogPlace(start.node);
   const pid_t pid = fork();
@@ -146,7 +137,7 @@ Status ChaosProcesses::StartOne(const ChaosStart& start) {
     const int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(127);
-    execve(argv[0], argv.data(), environment.data());
+    arguments.Exec();
     _exit(127);
   }
   processes_[start.node].pid = pid;
@@ -185,8 +176,11 @@ Status ChaosProcesses::Continue(size_t node) {
 
 Status ChaosProcesses::DeleteDisk(size_t node) {
   std::error_code failed;
-  std::filesystem::remove_all(DataPath(node), failed);
+  const std::string path = DataPath(node);
+  std::filesystem::remove_all(path, failed);
   ++processes_[node].disks;
+  if (failed)
+    return Fail(Code::kIo, fmt::format("{} cannot be deleted: {}", path, failed.message()));
   return {};
 }
 

@@ -20,20 +20,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::vector<std::string> EnvironmentOf(const RunOptions& options) {
+std::vector<std::string> EnvironmentWith(const Variables& given) {
   std::vector<std::string> all;
-  const auto is_ours = [&](std::string_view variable) {
-    return std::ranges::any_of(options.environment, [&](const auto& given) {
-      return variable.starts_with(given.first + "=");
-    });
+  const auto is_given = [&](std::string_view variable) {
+    return std::ranges::any_of(
+        given, [&](const auto& each) { return variable.starts_with(each.first + "="); });
   };
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text(*variable);
-    if (!text.starts_with("EDDY_") && !is_ours(text)) all.emplace_back(text);
+    if (!text.starts_with("EDDY_") && !is_given(text)) all.emplace_back(text);
   }
-  for (const auto& [name, value] : options.environment) {
-    all.push_back(fmt::format("{}={}", name, value));
-  }
+  for (const auto& [name, value] : given) all.push_back(fmt::format("{}={}", name, value));
   return all;
 }
 
@@ -66,6 +63,14 @@ bool ReadAll(int from, std::optional<Clock::time_point> deadline, std::string* o
 
 }  // namespace
 
+ExecArguments::ExecArguments(std::vector<std::string> words, const Variables& given)
+    : words_(std::move(words)),
+      variables_(EnvironmentWith(given)),
+      argv_(PointersOf(&words_)),
+      environment_(PointersOf(&variables_)) {}
+
+void ExecArguments::Exec() const { execve(argv_[0], argv_.data(), environment_.data()); }
+
 std::optional<std::string> FindProgram(const std::string& name) {
   const char* path = getenv("PATH");
   std::string_view left = path == nullptr ? "/usr/bin:/bin" : path;
@@ -85,9 +90,7 @@ Result<Ended> RunToEnd(const std::vector<std::string>& words, const RunOptions& 
     if (!found) return Fail(Code::kIo, fmt::format("there is no program {} in PATH", words[0]));
     copies[0] = *std::move(found);
   }
-  std::vector<std::string> environment_texts = EnvironmentOf(options);
-  const std::vector<char*> argv = PointersOf(&copies);
-  const std::vector<char*> environment = PointersOf(&environment_texts);
+  const ExecArguments arguments(std::move(copies), options.environment);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Fail(Code::kIo, "no pipe can be made");
   const pid_t pid = fork();
@@ -95,7 +98,7 @@ Result<Ended> RunToEnd(const std::vector<std::string>& words, const RunOptions& 
     if (options.max) setpgid(0, 0);
     const int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (in < 0 || dup2(in, 0) < 0 || dup2(ends[1], 1) < 0 || dup2(ends[1], 2) < 0) _exit(127);
-    execve(argv[0], argv.data(), environment.data());
+    arguments.Exec();
     _exit(127);
   }
   close(ends[1]);

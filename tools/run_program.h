@@ -11,10 +11,29 @@
 
 namespace eddy::tools {
 
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+// What execve takes, made before a fork, since nothing can be allocated safely after one. The
+// environment is this program's, less its EDDY_ variables (in the daemon's those are settings, and
+// here they are for this program), with `given` in place of those of the same names.
+class ExecArguments {
+ public:
+  explicit ExecArguments(std::vector<std::string> words, const Variables& given = {});
+  ExecArguments(const ExecArguments&) = delete;
+  ExecArguments& operator=(const ExecArguments&) = delete;
+
+  // Becomes the program words[0], a path; comes back only where that fails.
+  void Exec() const;
+
+ private:
+  std::vector<std::string> words_;
+  std::vector<std::string> variables_;
+  std::vector<char*> argv_;
+  std::vector<char*> environment_;
+};
+
 struct RunOptions {
-  // Beside what this program was given, less its EDDY_ variables: in the daemon's environment those
-  // are settings, and here they are for this program.
-  std::vector<std::pair<std::string, std::string>> environment;
+  Variables environment;  // as `given` of ExecArguments
   // When it has not ended by then it is killed, and all that it has started in its process group.
   std::optional<std::chrono::milliseconds> max;
 };
