@@ -15,7 +15,7 @@ void AppendU32(std::string* out, uint32_t value);
 void AppendU64(std::string* out, uint64_t value);
 void AppendBigEndian32(std::string* out, uint32_t value);
 void AppendBigEndian64(std::string* out, uint64_t value);
-void AppendLongVarint(std::string* out, uint64_t value);
+void AppendLongVarint(std::string* out, uint64_t value);  // AppendVarint, out of line
 inline void AppendVarint(std::string* out, uint64_t value) {
   // Nearly all are of one byte.
   if (value < 0x80) {

@@ -21,6 +21,8 @@ namespace eddy::node {
 
 class Fences {
  public:
+  static constexpr size_t kFencesMax = 256;
+
   // `asker`: kSelf, or the member that asked. `version`: of the layout, the only live one.
   // `under_way`: the operations to wait for.
   void Begin(MonotonicTime now, PeerIndex asker, uint64_t id, uint64_t version,
@@ -41,8 +43,6 @@ class Fences {
     }
     return Advance(context, topology);
   }
-
-  static constexpr size_t kFencesMax = 256;
   size_t size() const { return fences_.size(); }
 
  private:

@@ -113,7 +113,7 @@ class Layout {
   static std::string EncodeParts(const LayoutParts& parts);
 
   LayoutParts parts_;
-  std::string encoded_;
+  std::string encoded_;  // kept: all news of layouts is told and compared by it
   Digest digest_;
   std::vector<NodeId> ids_;  // of parts_.members, close together: they are looked for all the time
   size_t walk_length_ = 0;

@@ -34,6 +34,15 @@ class MemberTest : public ::testing::Test {
  protected:
   void SetUp() override { bench_.GrantLeases(); }
   const LayoutHistory& layouts() { return *bench_.node().layouts(); }
+  // From another member: the next layout was decided.
+  void HearOf(LayoutChange change) {
+    LayoutHistory news = layouts();
+    const auto members = ring::MembersAfter(news.newest(), {&change, 1});
+    ASSERT_TRUE(members.has_value());
+    auto plan = ring::PlanLayout({.members = *members, .previous = &news.newest()});
+    ASSERT_TRUE(plan.has_value() && news.Add(plan->layout).has_value());
+    bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(news)});
+  }
 
   Bench bench_;
 };
@@ -208,13 +217,7 @@ TEST_F(MemberTest, VotesOnlyWhenItsPromiseIsDurable) {
 
 TEST_F(MemberTest, SaysThatItWritesByANewLayoutOnlyWhenOlderWritesHaveEnded) {
   bench_.Submit(PutOf("k", "v"));
-  LayoutHistory news = layouts();
-  const LayoutChange join{.kind = LayoutChange::Kind::kJoin, .member = MemberOf(4)};
-  ASSERT_TRUE(news.Add(ring::PlanLayout({.members = *ring::MembersAfter(news.newest(), {&join, 1}),
-                                         .previous = &news.newest()})
-                           ->layout)
-                  .has_value());
-  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(news)});
+  HearOf({.kind = LayoutChange::Kind::kJoin, .member = MemberOf(4)});
   EXPECT_EQ(layouts().newest().version(), 2u);
   bench_.Sync();
   bench_.Advance(std::chrono::milliseconds(5));
@@ -228,13 +231,7 @@ TEST_F(MemberTest, SaysThatItWritesByANewLayoutOnlyWhenOlderWritesHaveEnded) {
 }
 
 TEST_F(MemberTest, WhoLeavesWaitsForAChangeToEndAndWhatIsLostDoesNot) {
-  LayoutHistory news = layouts();
-  const LayoutChange join{.kind = LayoutChange::Kind::kJoin, .member = MemberOf(4)};
-  ASSERT_TRUE(news.Add(ring::PlanLayout({.members = *ring::MembersAfter(news.newest(), {&join, 1}),
-                                         .previous = &news.newest()})
-                           ->layout)
-                  .has_value());
-  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(news)});
+  HearOf({.kind = LayoutChange::Kind::kJoin, .member = MemberOf(4)});
   ASSERT_EQ(layouts().live().size(), 2u);
   const auto ballots = [&] {
     for (int turn = 0; turn < 3; ++turn) {
@@ -271,13 +268,7 @@ TEST_F(MemberTest, AForcedLayoutNeedsNobodyAndRemovesOthersAlone) {
 }
 
 TEST_F(MemberTest, ServesNoMoreOnceItIsOut) {
-  LayoutHistory news = layouts();
-  const LayoutChange out{.kind = LayoutChange::Kind::kRemove, .id = Bench::Self(), .member = {}};
-  ASSERT_TRUE(news.Add(ring::PlanLayout({.members = *ring::MembersAfter(news.newest(), {&out, 1}),
-                                         .previous = &news.newest()})
-                           ->layout)
-                  .has_value());
-  bench_.Receive(Bench::Peer(2), wire::LayoutNews{.history = NewsOf(news)});
+  HearOf({.kind = LayoutChange::Kind::kRemove, .id = Bench::Self(), .member = {}});
   std::string_view reason;
   EXPECT_FALSE(bench_.node().Ready(&reason));
   EXPECT_THAT(std::string(reason), HasSubstr("removed"));
