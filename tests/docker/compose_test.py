@@ -14,9 +14,9 @@ import tempfile
 import unittest
 import urllib.request
 
-ROOT = os.environ["EDDY_ROOT"]
-sys.path.insert(0, os.path.join(ROOT, "tests", "cluster"))
+sys.path.insert(0, os.path.join(os.environ["EDDY_ROOT"], "tests", "cluster"))
 import harness  # noqa: E402
+from commands import ROOT, Commands  # noqa: E402
 
 PROJECT = "eddytest"
 ADDRESS = "127.74.0.1"
@@ -24,19 +24,8 @@ NODES = (1, 2, 3, 4, 5)
 IMAGE_SECONDS = 1200
 # EDDY_ variables of the test are no settings.
 ENVIRONMENT = harness.daemon_environment(COMPOSE_PROJECT_NAME=PROJECT, PUBLISH=ADDRESS)
-
-
-def run(*words, seconds=120):
-    return subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=seconds)
-
-
-def must(*words, seconds=120):
-    """What the command prints; it fails the test where the command fails."""
-    ended = run(*words, seconds=seconds)
-    if ended.returncode != 0:
-        raise AssertionError("%s: exit code %d\n%s%s" % (" ".join(words), ended.returncode, ended.stdout, ended.stderr))
-    return ended.stdout
+COMMANDS = Commands(ENVIRONMENT)
+run, must = COMMANDS.run, COMMANDS.must
 
 
 @functools.cache

@@ -4,30 +4,18 @@ The container is of the image that has the libraries, so nothing is fetched. It 
 that was not there before."""
 
 import os
-import subprocess
 import sys
 import tempfile
 import unittest
 
 BUILD = sys.argv.pop(1)
-ROOT = os.environ["EDDY_ROOT"]
-sys.path.insert(0, os.path.join(ROOT, "tests", "cluster"))
+sys.path.insert(0, os.path.join(os.environ["EDDY_ROOT"], "tests", "cluster"))
 import harness  # noqa: E402
+from commands import Commands  # noqa: E402
 
-ENVIRONMENT = harness.daemon_environment()
 CONFIG = "/etc/eddy/eddy.toml"
-
-
-def run(*words, seconds=120):
-    return subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=seconds)
-
-
-def must(*words, seconds=120):
-    ended = run(*words, seconds=seconds)
-    if ended.returncode != 0:
-        raise AssertionError("%s: exit code %d\n%s%s" % (" ".join(words), ended.returncode, ended.stdout, ended.stderr))
-    return ended.stdout
+COMMANDS = Commands(harness.daemon_environment())
+run, must = COMMANDS.run, COMMANDS.must
 
 
 def setUpModule():
