@@ -142,8 +142,7 @@ void SimNode::CheckHints(const std::map<NodeId, storage::HintUsage>& before) {
     const auto now = after.find(owner);
     const bool grew = now != after.end() && now->second.bytes > usage.bytes;
     if (grew && usage.bytes >= setting_.plan->hint_bytes_max) {
-      setting_.listener->Overfull(setting_.index,
-                                  {"hint-bytes", now->second.bytes, usage.bytes});
+      setting_.listener->Overfull(setting_.index, {"hint-bytes", now->second.bytes, usage.bytes});
     }
   }
 }
