@@ -283,24 +283,31 @@ class RocksEngine::Watch final : public rocksdb::EventListener {
     if (info.new_bg_error.ok()) health_.refuses_writes.reset();
   }
 
+  // Threads tell of the beginning and of the end of a stall, and whose word comes last is chance:
+  // this only says that it is time to ask.
   void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
-    const auto space = SpaceOf(info.cf_name);
-    if (!space) return;
+    if (info.condition.cur == rocksdb::WriteStallCondition::kNormal) return;
     const std::lock_guard lock(mutex_);
-    stalled_[static_cast<size_t>(*space)] =
-        info.condition.cur != rocksdb::WriteStallCondition::kNormal;
-    health_.stalled = std::ranges::find(stalled_, true) != stalled_.end();
+    health_.stalled = true;
+    ++stalls_;
   }
 
-  EngineHealth Health() {
+  // `*stalls`: how many stalls it has heard of.
+  EngineHealth Health(uint64_t* stalls) {
     const std::lock_guard lock(mutex_);
+    *stalls = stalls_;
     return health_;
+  }
+  // Whoever asked found none, when it had heard of so many.
+  void NoStall(uint64_t stalls) {
+    const std::lock_guard lock(mutex_);
+    if (stalls == stalls_) health_.stalled = false;
   }
 
  private:
   std::mutex mutex_;
   EngineHealth health_;
-  std::array<bool, kSpaces> stalled_{};
+  uint64_t stalls_ = 0;
 };
 
 Result<std::unique_ptr<RocksEngine>> RocksEngine::Open(const RocksEngineOptions& options) {
@@ -514,7 +521,19 @@ EngineUsage RocksEngine::Usage() {
           .flushes = one(Properties::kNumRunningFlushes)};
 }
 
-EngineHealth RocksEngine::Health() { return watch_->Health(); }
+EngineHealth RocksEngine::Health() {
+  uint64_t stalls = 0;
+  EngineHealth health = watch_->Health(&stalls);
+  if (!health.stalled) return health;
+  uint64_t stopped = 1;
+  uint64_t delayed_rate = 1;
+  db_->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped);
+  db_->GetIntProperty(rocksdb::DB::Properties::kActualDelayedWriteRate, &delayed_rate);
+  if (stopped != 0 || delayed_rate != 0) return health;
+  watch_->NoStall(stalls);
+  health.stalled = false;
+  return health;
+}
 
 Status RocksEngine::AskForSalvage() { return storage::AskForSalvage(db_->GetName()); }
 

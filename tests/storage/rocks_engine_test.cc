@@ -1,10 +1,12 @@
 #include "storage/rocks_engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -363,6 +365,23 @@ TEST(RocksOptions, BoundMemoryByOneCache) {
     EXPECT_TRUE(table->whole_key_filtering);
     EXPECT_TRUE(space.level_compaction_dynamic_level_bytes);
     EXPECT_LE(space.write_buffer_size, size_t{8} << 20);
+  }
+}
+
+// RocksDB tells of the beginning and the end of a stall from different threads, in either order:
+// whoever believes the last word may hold writes back for ever.
+TEST(RocksEngine, IsStalledNoLongerThanRocksDbIs) {
+  TempDir directory;
+  const auto engine = Open(directory / "data");
+  const std::string value(size_t{1} << 20, 'v');
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(
+        engine->Write(Row("key" + std::to_string(i % 8), value), Logging::kLogged).has_value());
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (engine->Health().stalled) {
+      ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "stalled for good, after " << i;
+      std::this_thread::yield();
+    }
   }
 }
 
