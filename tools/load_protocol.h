@@ -1,4 +1,4 @@
-// One connection's side of a load: how a get and a set look on each kind of door, and where a reply
+// One connection's side of a load: how its requests look on each kind of door, and where a reply
 // ends. Does no more than the measurement needs, since the load generator takes its
 // processor time from the servers beside it. One thread.
 #pragma once
@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,17 +18,26 @@ namespace eddy::tools {
 // kFloor: that of the bare quorum store in bench/floor.
 enum class Door { kNative, kResp, kFloor };
 
+// "native", "resp", "floor".
+std::string_view NameOf(Door door);
+
+enum class LoadVerb { kGet, kSet, kGetMany };
+
 struct LoadRequest {
   uint32_t slot = 0;  // of the connection's window; free again when its reply is taken
-  bool is_set = false;
+  LoadVerb verb = LoadVerb::kGet;
   std::string_view key;
-  std::string_view value;  // of a set
+  std::span<const std::string>
+      keys;                  // of kGetMany, which the RESP door alone has, instead of `key`
+  std::string_view value;    // of a set
+  std::string_view context;  // of a set: what it has seen; the native door's alone
 };
 
 struct LoadReply {
   size_t size = 0;  // how much of the input it took
   uint32_t slot = 0;
-  bool absent = false;         // no value: of a get, nothing was found
+  bool absent = false;         // no value: of a get, nothing was found; of several, none of them
+  std::string context;         // of a get: what was seen; the native door's alone
   std::optional<Error> error;  // of the server's
 };
 

@@ -6,7 +6,9 @@ import json
 import os
 import pty
 import random
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -529,12 +531,114 @@ class BenchTest(CliTest):
     def test_the_table(self):
         shown = self.ctl("bench", "--door", "native", "--connections", "1", "--depth", "1", "--value-bytes", "10",
                          "--op", "get", "--keys", "10", "--duration", "20ms", "--warm-up", "1ms").decode()
-        self.assertEqual(len(shown.splitlines()), 2, shown)
+        head, row = shown.splitlines()
+        self.assertEqual(row.split()[:6], ["native", "get", "uniform", "10", "1", "1"])
+        for column in ("door", "ops/s", "p50 us", "p90 us", "p99 us", "p99.9", "max", "pause ms", "errors"):
+            self.assertIn(column, head)
+        self.assertTrue(row.endswith("none"), row)
 
     def test_a_process_that_is_not_there(self):
         ended = self.run_ctl("bench", "--door", "native", "--keys", "10", "--pids", "999999999")
         self.assertEqual(ended.returncode, USAGE)
         self.assertIn(b"no process 999999999", ended.stderr)
+
+    def test_ycsbs_workloads(self):
+        short = ("--keys", "200", "--value-bytes", "100", "--duration", "200ms", "--warm-up", "20ms")
+        rows = self.ctl_json("bench", "--workload", "a,b,c,d,e,f", *short)["rows"]
+        kinds = {"ycsb-a": {"read", "update"}, "ycsb-b": {"read", "update"}, "ycsb-c": {"read"},
+                 "ycsb-d": {"read", "insert"}, "ycsb-e": {"scan", "insert"}, "ycsb-f": {"read", "rmw"}}
+        self.assertEqual({row["op"]: set(row["kinds"]) for row in rows}, kinds)
+        for row in rows:
+            with self.subTest(row["op"]):
+                self.assertEqual(row["door"], "resp" if row["op"] == "ycsb-e" else "native")
+                self.assertEqual(row["distribution"], "latest" if row["op"] == "ycsb-d" else "zipfian")
+                self.assertEqual((row["errors"], row["absent"]), ({}, 0))
+                self.assertEqual(sum(kind["operations"] for kind in row["kinds"].values()), row["operations"])
+                self.assertGreater(sum(second["ops_per_s"] for second in row["each_second"]), 0)
+                values = [value for _, value in row["quantiles"]]
+                self.assertEqual(values, sorted(values))
+        rows = self.ctl_json("bench", "--workload", "a,f", "--door", "resp", "--distribution", "uniform", *short)["rows"]
+        self.assertEqual([(row["door"], row["op"], row["distribution"], row["errors"]) for row in rows],
+                         [("resp", op, "uniform", {}) for op in ("ycsb-a", "ycsb-f")])
+
+    def test_a_read_modify_write_replaces_what_it_read(self):
+        # Where siblings are kept, blind writes pile up, and those that carry what they have read do not.
+        bucket = self.key()
+        self.ctl("put", "key:000000000000", "to be replaced", "--bucket", bucket)
+        row, = self.ctl_json("bench", "--mix", "rmw=1", "--bucket", bucket, "--keys", "1", "--no-fill", "--value-bytes", "10",
+                             "--connections", "1", "--duration", "100ms", "--warm-up", "0ms")["rows"]
+        self.assertGreater(row["kinds"]["rmw"]["operations"], 1)
+        self.assertEqual(len(self.ctl("get", "key:000000000000", "--bucket", bucket)), 10)
+
+    def test_an_open_loop_accounts_for_every_request_that_was_due(self):
+        row, = self.ctl_json("bench", "--mix", "read=1,update=1", "--rate", "300", "--duration", "1s", "--keys", "100",
+                             "--warm-up", "50ms")["rows"]
+        self.assertEqual(row["operations"] + sum(row["errors"].values()) + row["unsent"], 300)
+        self.assertEqual((row["rate"], row["connections"], row["depth"]), (300, 16, 64))
+        self.assertGreaterEqual(row["late"], 0)
+        rows = self.ctl_json("bench", "--op", "get", "--rate", "100,200", "--duration", "100ms", "--keys", "10", "--no-fill")
+        self.assertEqual([row["rate"] for row in rows["rows"]], [100, 200])
+
+    def test_a_run_with_the_seed_of_another_writes_anew(self):
+        words = ("bench", "--op", "get", "--door", "native", "--keys", "20", "--value-bytes", "10", "--connections", "1",
+                 "--depth", "1", "--duration", "20ms", "--warm-up", "0ms", "--seed", "7")
+        self.ctl(*words)
+        self.ctl("del", "key:000000000003", "--bucket", "redis")
+        self.assertEqual(self.ctl_json(*words)["rows"][0]["absent"], 0)
+        self.assertEqual(len(self.ctl("get", "key:000000000003", "--bucket", "redis")), 10)
+
+    def test_a_line_a_second_where_somebody_watches_and_what_was_measured_after_ctrl_c(self):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([EDDYCTL, "bench", "--workload", "b", "--keys", "50", "--duration", "1h", "--node",
+                                    self.node.address], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs)
+        os.close(theirs)
+        try:
+            seen = b""
+            while not re.search(rb" 1 s +[0-9,]+ ops/s   p50 +[0-9]+ us   p99 +[0-9]+ us   0 errors\r\n", seen):
+                seen += os.read(ours, 1000)
+            process.send_signal(signal.SIGINT)
+            shown = process.communicate(timeout=30)[0].decode()
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual([line.split()[1] for line in shown.splitlines()], ["op", "ycsb-b"], shown)
+
+    def test_what_contradicts_itself_or_cannot_be_measured(self):
+        for words, text in (
+            (["--op", "get", "--workload", "a"], "--op, --workload and --mix each say what the operations are: give one of them"),
+            (["--workload", "a", "--mix", "read=1"], "--op, --workload and --mix each say what the operations are"),
+            (["--workload", "e", "--door", "native"], "ycsb-e has scans, and the native door has no request for several keys: "
+             "--door resp reads them with MGET"),
+            (["--mix", "scan=1", "--door", "resp,floor"], "the floor door has no request for several keys"),
+            (["--workload", "g"], "'g' is unknown: there are a, b, c, d, e, f"),
+            (["--op", "put"], "'put' is unknown: there are get, set"),
+            (["--door", "rsp"], "'rsp' is unknown; did you mean resp?: there are native, resp, floor"),
+            (["--distribution", "zipfan"], "'zipfan' is unknown; did you mean zipfian?"),
+            (["--mix", "read=1,wriet=1"], "--mix: 'wriet' is no kind of operation"),
+            (["--mix", ""], "has no operations"),
+            (["--rate", "0"], "at a rate of 0 nothing is sent: give requests a second, or leave --rate out for a closed loop"),
+            (["--rate", "-5"], "'-5' is no rate"),
+            (["--rate", "99999999"], "'99999999' is no rate: give requests a second, up to 10000000"),
+            (["--duration", "0s"], "in no time nothing can be measured"),
+            (["--connections", "10000", "--depth", "4096"], "are more than 1,000,000 requests outstanding"),
+            (["--keys", "0"], "--keys"),
+        ):
+            with self.subTest(words=words):
+                ended = self.run_ctl("bench", *words)
+                self.assertEqual((ended.returncode, ended.stdout), (USAGE, b""), ended)
+                self.assertIn(text, ended.stderr.decode())
+
+    def test_a_node_that_nobody_reaches(self):
+        with socket.socket() as bound:
+            bound.bind((self.node.address, 0))
+            nobody = "%s:%d" % bound.getsockname()
+            ended = self.run_ctl("bench", "--door", "native", "--keys", "10", node=nobody)
+        self.assertEqual((ended.returncode, ended.stdout), (UNAVAILABLE, b""), ended)
+        self.assertIn(nobody + ": cannot connect", ended.stderr.decode())
+        ended = self.run_ctl("bench", "--door", "native", "--keys", "10", "--cluster", "another")
+        self.assertEqual(ended.returncode, REFUSED, ended)
 
 
 if __name__ == "__main__":
