@@ -1,9 +1,13 @@
 // bench: how fast a running cluster is, and what an operation costs its servers.
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,6 +52,7 @@ struct BenchOptions {
   uint64_t seed = 1;
   bool fill = true;
   std::vector<pid_t> pids;
+  std::string html;  // a file's name
 
   // A table of plain gets and sets, rather than one load that is looked at for longer.
   bool is_matrix() const { return workloads.empty() && !mix && rates.empty(); }
@@ -310,10 +315,50 @@ void RaiseFileLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The file of --html, or none where the name is empty.
+class BenchPageFile {
+ public:
+  explicit BenchPageFile(std::string name) : name_(std::move(name)) {}
+  // A file that is only there because of Check() goes.
+  ~BenchPageFile() {
+    if (made_) std::remove(name_.c_str());
+  }
+  BenchPageFile(const BenchPageFile&) = delete;
+  BenchPageFile& operator=(const BenchPageFile&) = delete;
+
+  // That it can be written, so that nobody waits for measurements that have nowhere to go. What
+  // stands in the file stays.
+  Status Check() {
+    if (name_.empty()) return {};
+    const bool was_there = access(name_.c_str(), F_OK) == 0;
+    if (!std::ofstream(name_, std::ios::binary | std::ios::app)) return FailErrno();
+    made_ = !was_there;
+    return {};
+  }
+
+  Status Write(const Json& rows) {
+    made_ = false;
+    std::ofstream file(name_, std::ios::binary);
+    file << BenchPage(rows);
+    file.close();
+    return file.fail() ? FailErrno() : Status{};
+  }
+
+ private:
+  Status FailErrno() const {
+    return Fail(Code::kIo, fmt::format("--html: cannot write {}: {}", name_, std::strerror(errno)));
+  }
+
+  const std::string name_;
+  bool made_ = false;
+};
+
 ExitCode Bench(const GlobalOptions& global, BenchOptions bench) {
   const Output& output = global.output;
   const auto cells = Plan(&bench);
   if (!cells) return output.Fail(cells.error());
+  BenchPageFile page(bench.html);
+  if (const Status can = page.Check(); !can) return output.Fail(can.error());
   RaiseFileLimit();
   CatchInterrupt();
   if (bench.pids.empty()) bench.pids = FindNodes(".eddy");
@@ -332,6 +377,10 @@ ExitCode Bench(const GlobalOptions& global, BenchOptions bench) {
     for (const std::string& note : BenchTable::Notes(row)) output.Note("  " + note);
   });
   // What was measured before something went wrong is not lost.
+  if (!bench.html.empty() && !rows.empty()) {
+    if (const Status wrote = page.Write(rows); !wrote) return output.Fail(wrote.error());
+    output.Note("Page: " + bench.html);
+  }
   if (output.json() && (done || !rows.empty())) output.Json({{"rows", std::move(rows)}});
   if (Interrupted()) return ExitCode::kInterrupted;
   return done ? ExitCode::kOk : output.Fail(done.error());
@@ -435,6 +484,10 @@ void AddBenchCommand(CLI::App* app, Commands* commands) {
                     [bench](std::chrono::milliseconds given) { bench->warm_up = given; });
   verb->add_option("--seed", bench->seed, "Of what is drawn [1]")->option_text("NUMBER");
   AddList(verb, "--pids", &bench->pids, "The servers' processes [those in .eddy/]");
+  verb->add_option(
+          "--html", bench->html,
+          "Also write a page with curves of latency and throughput, which needs no network")
+      ->option_text("FILE");
   (*commands)[verb] = [bench](const GlobalOptions& global) { return Bench(global, *bench); };
 }
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "tools/bench_page.h"
+#include "tools/report_page.h"
 #include "tools/text.h"
 
 namespace eddy::tools {
@@ -156,6 +158,10 @@ Json BenchRowJson(const BenchRow& row) {
   }
   json["each_second"] = SecondsJson(load.seconds);
   return json;
+}
+
+std::string BenchPage(const Json& rows) {
+  return ReportPage(kBenchPage, {{"version", EDDY_VERSION}, {"rows", rows}});
 }
 
 }  // namespace eddy::tools

@@ -1,5 +1,5 @@
 // What `eddyctl bench` shows: a line a second, a table with a line for each measurement, and the
-// same as JSON. Pure.
+// same as JSON and as a page. Pure.
 #pragma once
 
 #include <cstdint>
@@ -50,5 +50,7 @@ class BenchTable {
 std::string BenchSecondLine(size_t second, const LoadSecond& load);
 
 nlohmann::ordered_json BenchRowJson(const BenchRow& row);
+// Of an array of what BenchRowJson gives: a page of HTML that needs nothing else.
+std::string BenchPage(const nlohmann::ordered_json& rows);
 
 }  // namespace eddy::tools

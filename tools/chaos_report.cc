@@ -7,6 +7,7 @@
 
 #include "base/histogram.h"
 #include "tools/chaos_page.h"
+#include "tools/report_page.h"
 #include "tools/text.h"
 
 namespace eddy::tools {
@@ -54,11 +55,6 @@ Json SeriesOf(const ChaosOutcome& outcome) {
                       {"p99_ms", Milliseconds(second.latency_us.Quantile(9900))}});
   }
   return series;
-}
-
-void Replace(std::string* text, std::string_view what, std::string_view by) {
-  const size_t at = text->find(what);
-  if (at != std::string::npos) text->replace(at, what.size(), by);
 }
 
 }  // namespace
@@ -130,15 +126,6 @@ Json ChaosReportJson(const ChaosReport& report) {
   };
 }
 
-std::string ChaosReportHtml(const Json& json) {
-  std::string page(kChaosPage);
-  // Inside a script element nothing may look like its end.
-  std::string data = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  for (size_t at = 0; (at = data.find("</", at)) != std::string::npos;) {
-    data.replace(at, 2, "<\\/");
-  }
-  Replace(&page, "/*DATA*/null", data);
-  return page;
-}
+std::string ChaosReportHtml(const Json& json) { return ReportPage(kChaosPage, json); }
 
 }  // namespace eddy::tools

@@ -605,6 +605,23 @@ class BenchTest(CliTest):
         self.assertEqual(process.returncode, 130)
         self.assertEqual([line.split()[1] for line in shown.splitlines()], ["op", "ycsb-b"], shown)
 
+    def test_a_page(self):
+        name = self.folder_file("bench.html", b"what was there before")
+        short = ("--op", "get", "--door", "native", "--keys", "10", "--duration", "20ms", "--connections", "1", "--depth", "1",
+                 "--value-bytes", "10")
+        self.assert_error(["bench", *short, "--html", "/nowhere/at/all.html"], FAILED,
+                          "eddyctl: --html: cannot write /nowhere/at/all.html: No such file or directory\n")
+        for file in (name, name + ".new"):
+            ended = self.run_ctl("bench", *short, "--html", file, "--cluster", "another")
+            self.assertEqual(ended.returncode, REFUSED, ended)
+        with open(name, "rb") as page:
+            self.assertEqual(page.read(), b"what was there before", "nothing was measured")
+        self.assertFalse(os.path.exists(name + ".new"))
+        rows = self.ctl_json("bench", *short, "--html", name)["rows"]
+        with open(name, encoding="utf-8") as page:
+            data = re.search(r"^const data = (.*);$", page.read(), re.M).group(1)
+        self.assertEqual(json.loads(data)["rows"], rows)
+
     def test_what_contradicts_itself_or_cannot_be_measured(self):
         for words, text in (
             (["--op", "get", "--workload", "a"], "--op, --workload and --mix each say what the operations are: give one of them"),
