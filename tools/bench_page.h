@@ -34,8 +34,8 @@ inline constexpr std::string_view kBenchPage = R"page(<!DOCTYPE html>
 <h2>In each second</h2>
 <div class="card"><svg id="seconds" role="img"
   aria-label="Operations a second and latency in each second, with errors"></svg></div>
-<p class="legend soft">Latency: the line is the 99th percentile, the dashed one the median. Dots below
-  are seconds with errors, the bar is the longest time in which nothing was answered.</p>
+<p class="legend soft">Latency: the line is the 99th percentile, the dashed one the median. Dots
+  below are seconds with errors, the bar is the longest time in which nothing was answered.</p>
 <div id="more"></div>
 <div id="tip"></div>
 <script>
@@ -171,7 +171,8 @@ function drawByRate(rows) {
   const most = nice(Math.max(...all.map(row => row.ops_per_s)));
   const x = rate => left + (right - left) * rate / most;
   for (let i = 0; i <= 4; i++) {
-    make(svg, "text", {x: x(most * i / 4), y: top + height + 18, "text-anchor": i ? "end" : "start"},
+    make(svg, "text", {x: x(most * i / 4), y: top + height + 18,
+                       "text-anchor": i ? "end" : "start"},
          count(most * i / 4) + (i === 4 ? " operations a second" : ""));
   }
   for (const load of curves) {

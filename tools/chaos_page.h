@@ -11,7 +11,8 @@ inline constexpr std::string_view kChaosPage = R"page(<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>eddyctl chaos</title>
-<style>/*STYLE*/  :root { --read: #8fb8de; --write: #2f6fad; --bad: #d9822b; --unknown: #9657b3; --good: #2c7d4f;
+<style>/*STYLE*/
+  :root { --read: #8fb8de; --write: #2f6fad; --bad: #d9822b; --unknown: #9657b3; --good: #2c7d4f;
     --broken: #b3261e; }
   @media (prefers-color-scheme: dark) { :root { --read: #3d668d; --write: #7fb2e5; --bad: #e59a4c;
     --unknown: #c08bd8; --good: #63bb88; --broken: #ef7d76; } }

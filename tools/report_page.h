@@ -1,6 +1,6 @@
-// Reports as pages of HTML that load nothing: what the pages have in common, and their data put into
-// them. A page says where, in comments: STYLE in its style element, DATA and HELPERS (`$`, `count`,
-// `make`, `nice`) in its script. Pure.
+// Reports as pages of HTML that load nothing: what the pages have in common, and their data put
+// into them. A page says where, in comments: STYLE in its style element, DATA and HELPERS (`$`,
+// `count`, `make`, `nice`) in its script. Pure.
 #pragma once
 
 #include <string>
