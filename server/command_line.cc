@@ -11,6 +11,7 @@
 
 #include "base/nearest.h"
 #include "server/config_show.h"
+#include "server/machine_memory.h"
 #include "server/version.h"
 
 namespace eddy::server {
@@ -62,7 +63,8 @@ void Define(CLI::App* app, Flags* flags) {
   app->add_option("--durability", flags->durability,
                   "When a write is acknowledged: sync (default), os, memory");
   app->add_option("--memory-limit", flags->memory_limit,
-                  "Memory of the storage engine, such as 256MiB");
+                  "Memory of the whole process, such as 1GiB (default: a quarter of the "
+                  "machine's or its control group's, and 256MiB at least)");
   app->add_option("--pid-file", flags->pid_file, "Where to write the process id");
   app->add_option("--log-format", flags->log_format, "auto (default), text or json");
   app->add_flag("--enable-fault-injection", flags->fault_injection,
@@ -109,13 +111,11 @@ void Apply(const Flags& flags, Config* config, std::vector<ConfigError>* errors)
   }
   if (flags.memory_limit) {
     const auto bytes = BytesFromText(*flags.memory_limit);
-    if (bytes && *bytes >= uint64_t{16} << 20) {
+    if (bytes) {
       config->memory_limit_bytes = *bytes;
     } else {
-      errors->push_back(
-          {"--memory-limit", fmt::format("expected a size of at least 16MiB, such as 256MiB, "
-                                         "found '{}'",
-                                         *flags.memory_limit)});
+      errors->push_back({"--memory-limit", fmt::format("expected a size such as 256MiB, found '{}'",
+                                                       *flags.memory_limit)});
     }
   }
   if (flags.engine) {
@@ -218,7 +218,7 @@ CommandLine ReadCommandLine(int argc, const char* const* argv,
     errors.push_back(std::move(error));
   }
   Apply(flags, &line.config, &errors);
-  if (errors.empty()) errors = CompleteConfig(&line.config);
+  if (errors.empty()) errors = CompleteConfig(&line.config, MachineMemoryBytes());
   line.check_only = flags.check;
   if (!errors.empty()) {
     line.exit = ExitCode::kConfig;

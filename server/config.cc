@@ -66,7 +66,9 @@ Field PortField(std::string_view key, Target* target) {
   return NumberField(key, 0, 65535, target);
 }
 
-Field BytesField(std::string_view key, uint64_t least, uint64_t most, uint64_t* target) {
+// `Target` is a number, or perhaps one.
+template <class Target>
+Field BytesField(std::string_view key, uint64_t least, uint64_t most, Target* target) {
   return {key,
           fmt::format("a size such as \"256MiB\", or an integer of bytes, within {} to {}", least,
                       most),
@@ -81,7 +83,14 @@ Field BytesField(std::string_view key, uint64_t least, uint64_t most, uint64_t* 
             *target = *bytes;
             return true;
           },
-          [target] { return TextFromBytes(*target); }};
+          [target]() -> nlohmann::ordered_json {
+            if constexpr (std::is_integral_v<Target>) {
+              return TextFromBytes(*target);
+            } else {
+              return target->has_value() ? nlohmann::ordered_json(TextFromBytes(**target))
+                                         : nullptr;
+            }
+          }};
 }
 
 Field PartitionsField(std::string_view key, unsigned* bits) {
@@ -222,7 +231,7 @@ std::string FormatErrors(const std::vector<ConfigError>& errors) {
   return text;
 }
 
-std::vector<ConfigError> CompleteConfig(Config* config) {
+std::vector<ConfigError> CompleteConfig(Config* config, uint64_t machine_memory_bytes) {
   std::vector<ConfigError> errors;
   if (config->cluster.empty()) errors.push_back({"", "the cluster's name must not be empty"});
   if (auto ok = CheckSeeds(config->seeds); !ok) errors.push_back({"", ok.error().text});
@@ -286,11 +295,23 @@ std::vector<ConfigError> CompleteConfig(Config* config) {
                                         doors[j].first, doors[i].first, doors[i].second)});
     }
   }
+  if (!config->memory_limit_bytes) {
+    config->memory_limit_bytes = MemoryLimitFor(machine_memory_bytes);
+  }
+  if (const auto plan = PlanMemory(NeedsOf(*config)); !plan) {
+    errors.push_back({"", plan.error().text});
+  }
   if (config->deadline > config->deadline_max) {
     errors.push_back({"", fmt::format("deadline_ms = {} is over deadline_max_ms = {}",
                                       config->deadline.count(), config->deadline_max.count())});
   }
   return errors;
+}
+
+MemoryNeeds NeedsOf(const Config& config) {
+  return {.limit_bytes = config.memory_limit_bytes.value_or(0),
+          .partitions = uint64_t{1} << config.partition_bits,
+          .replica_counts = config.buckets.ReplicaCounts().size()};
 }
 
 std::optional<storage::Durability> DurabilityFromText(std::string_view text) {

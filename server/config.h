@@ -17,6 +17,7 @@
 #include "node/bucket.h"
 #include "ring/member.h"
 #include "ring/partition.h"
+#include "server/memory_plan.h"
 #include "server/seed.h"
 #include "storage/store.h"
 
@@ -53,7 +54,9 @@ struct Config {
   // [storage]
   EngineKind engine = EngineKind::kRocksDb;
   storage::Durability durability = storage::Durability::kSync;
-  uint64_t memory_limit_bytes = uint64_t{256} << 20;
+  // Of the whole process (server/memory_plan.h). Complete, it is set: where nothing is given, as
+  // the machine has it.
+  std::optional<uint64_t> memory_limit_bytes;
   uint64_t disk_reserve_percent =
       5;  // of the file system: with less free, what needs room is refused
 
@@ -107,9 +110,14 @@ inline constexpr std::string_view kConfigVariable = "EDDY_CONFIG";
 [[nodiscard]] std::vector<ConfigError> ReadEnvironment(std::span<const std::string> environment,
                                                        Config* config);
 
-// Fills in what follows from the rest (name, host, listen, peer port), and checks what no single
-// key can tell: that seeds differ, and that the doors of one host do.
-[[nodiscard]] std::vector<ConfigError> CompleteConfig(Config* config);
+// Fills in what follows from the rest (name, host, listen, peer port) and from the machine (the
+// memory limit), and checks what no single key can tell: that seeds differ, that the doors of one
+// host do, and that the memory is enough for the partitions.
+[[nodiscard]] std::vector<ConfigError> CompleteConfig(Config* config,
+                                                      uint64_t machine_memory_bytes = 0);
+
+// What its memory is shared out by.
+MemoryNeeds NeedsOf(const Config& config);
 
 // What the texts of flags and keys mean; nullopt if nothing.
 std::optional<storage::Durability> DurabilityFromText(std::string_view text);

@@ -43,7 +43,9 @@ constexpr std::array kAbout = std::to_array<About>({
     {"doors", "http", "The port of HTTP: health, metrics, keys; 0: not opened."},
     {"storage", "engine", "On disk, or in memory alone (for tests)."},
     {"storage", "durability", "What acknowledged means: on disk, in the system's log, in memory."},
-    {"storage", "memory_limit", "Of the engine, and of the cache of records in front of it."},
+    {"storage", "memory_limit",
+     "Of the whole process; if missing, a quarter of what its machine or control group has, and "
+     "256MiB at least."},
     {"storage", "disk_reserve_percent",
      "With less of its disk free only deletes are taken; 0: never."},
     {"log", "level", "The least that is logged."},

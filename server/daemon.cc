@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "server/locked_engine.h"
+#include "server/process_figures.h"
 #include "server/resp_session.h"
 #include "server/seed.h"
 #include "server/version.h"
@@ -48,13 +49,26 @@ uv_handle_t* Base(Handle* handle) {
 
 Daemon* Self(void* data) { return static_cast<Daemon*>(data); }
 
-// What of the memory limit the cache of records gets, and the engine does not: a quarter, where
-// that leaves the engine enough.
-size_t RecordCacheBytes(const Config& config) {
-  if (config.engine == EngineKind::kMemory) return 0;
-  const size_t limit = config.memory_limit_bytes;
-  if (limit <= storage::RocksEngine::kMemoryLimitBytesMin) return 0;
-  return std::min(limit / 4, limit - storage::RocksEngine::kMemoryLimitBytesMin);
+// A request's own bookkeeping, here and on its way to other replicas.
+constexpr size_t kHeldByAny = 1024;
+// A value that is written: here, and in the messages to two others.
+constexpr size_t kCopiesOfWritten = 3;
+// A value that is read: as it came from a replica, and as the reply that is made of it.
+constexpr size_t kCopiesOfRead = 2;
+// What is usual is the largest of the last replies, about: what is over it by now goes down by this
+// part with each.
+constexpr uint64_t kUsualDecay = 16;
+
+size_t ValueBytesOf(const wire::ClientRequest& request) {
+  if (const auto* put = std::get_if<wire::PutAction>(&request.action)) return put->value.size();
+  const auto* restore = std::get_if<wire::RestoreAction>(&request.action);
+  return restore == nullptr ? 0 : restore->record.size();
+}
+
+size_t ValueBytesOf(const wire::ClientReply& reply) {
+  size_t bytes = 0;
+  for (const wire::ShownSibling& sibling : reply.siblings) bytes += sibling.value.size();
+  return bytes;
 }
 
 }  // namespace
@@ -85,6 +99,7 @@ std::optional<Daemon::Problem> Daemon::Start() {
   std::signal(SIGPIPE, SIG_IGN);
   started_at_ = clock();
 
+  if (auto problem = ShareOutMemory()) return problem;
   if (auto problem = OpenEngine()) return problem;
 
   wire::Hello hello{.cluster = config_.cluster,
@@ -111,6 +126,15 @@ std::optional<Daemon::Problem> Daemon::Start() {
                      fmt::format("data directory {}: {}", config_.data_dir, layouts.error().text)};
     }
     partition_bits = layouts->newest().partition_bits();
+    const uint64_t trees =
+        (sizeof(storage::HashTree) << partition_bits) * config_.buckets.ReplicaCounts().size();
+    if (trees > memory_.trees) {
+      log_->Log(LogLevel::kWarning,
+                fmt::format("the cluster has {} partitions, whose hash trees may take {} MiB "
+                            "instead of {}: set partitions to that number, so that memory_limit "
+                            "is shared out by it",
+                            1U << partition_bits, trees >> 20, memory_.trees >> 20));
+    }
   }
   transport_->SetSelf(identity->node);
   native_->SetSelf(identity->node);
@@ -120,8 +144,10 @@ std::optional<Daemon::Problem> Daemon::Start() {
   runner_ = std::make_unique<StoreRunner>(
       &loop_, engine_.get(), identity->lease, &*trees_,
       storage::HintLedger(config_.hint_bytes_max, identity->hints),
-      StoreRunnerOptions{.record_cache_bytes = RecordCacheBytes(config_),
-                         .damaged = identity->damaged},
+      StoreRunnerOptions{
+          .bytes_waiting_max = memory_.peers / 2,
+          .record_cache_bytes = config_.engine == EngineKind::kMemory ? 0 : memory_.records,
+          .damaged = identity->damaged},
       [this] { arrived_ = true; });
   inspector_ = std::make_unique<Inspector>(&loop_, engine_.get());
   backups_ = std::make_unique<BackupKeeper>(config_.data_dir, std::move(make_backup_));
@@ -169,6 +195,18 @@ std::optional<Daemon::Problem> Daemon::Start() {
   return std::nullopt;
 }
 
+std::optional<Daemon::Problem> Daemon::ShareOutMemory() {
+  const auto plan = PlanMemory(NeedsOf(config_));
+  if (!plan) return Problem{ExitCode::kConfig, plan.error().text};
+  memory_ = *plan;
+  request_memory_.emplace(memory_.requests);
+  clients_.memory = &*request_memory_;
+  clients_.input_age = &input_age_;
+  tickets_share_.emplace(&request_memory_->under_way);
+  parked_share_.emplace(&request_memory_->taken);
+  return std::nullopt;
+}
+
 std::optional<Daemon::Problem> Daemon::OpenEngine() {
   if (config_.engine == EngineKind::kMemory) {
     engine_ = std::make_unique<LockedEngine>(std::make_unique<storage::MemoryEngine>());
@@ -176,9 +214,8 @@ std::optional<Daemon::Problem> Daemon::OpenEngine() {
   }
   std::error_code failed;
   std::filesystem::create_directories(config_.data_dir, failed);
-  auto engine = storage::RocksEngine::Open(
-      {.path = config_.data_dir,
-       .memory_limit_bytes = config_.memory_limit_bytes - RecordCacheBytes(config_)});
+  auto engine =
+      storage::RocksEngine::Open({.path = config_.data_dir, .memory_limit_bytes = memory_.engine});
   if (!engine) return Problem{ExitCode::kDataDirectory, engine.error().text};
   if (!(*engine)->news().empty()) {
     log_->Log(LogLevel::kError, fmt::format("{}: {}", config_.data_dir, (*engine)->news()));
@@ -198,8 +235,12 @@ std::optional<Daemon::Problem> Daemon::OpenDoors(const wire::Hello& hello) {
         "fault injection is on: whoever reaches the native door can cut this node off; start it "
         "without --enable-fault-injection unless it is for tests");
   }
-  PeerOptions peers{
-      .hello = hello, .host = config_.listen, .port = *config_.peer, .faults = faults_.get()};
+  PeerOptions peers{.hello = hello,
+                    .host = config_.listen,
+                    .port = *config_.peer,
+                    .queues_bytes_max = memory_.peers / 2,
+                    .input_age = &input_age_,
+                    .faults = faults_.get()};
   // The seeds that come after this one in the list, then those that dial it first.
   const auto own = std::ranges::find(config_.seeds, config_.name, &Seed::name);
   if (own != config_.seeds.end()) {
@@ -368,7 +409,8 @@ void Daemon::RunTurn() {
   if (stage_ == Stage::kClosed) return;
   input_age_.Turn(clock());
   clients_.RunWoken();
-  AnswerTooLate();
+  if (!parked_.empty()) BeginParked();
+  AnswerRefused();
   if (std::exchange(arrived_, false)) {
     runner_->TakeArrived(&results_);
     CompleteResults();
@@ -386,7 +428,7 @@ void Daemon::RunTurn() {
     latencies_.EndTurn(
         MonotonicTime(std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(uv_hrtime()))));
   }
-  if (clients_.woken.empty() && !tick_due_) {
+  if (clients_.woken.empty() && !tick_due_ && (parked_.empty() || !MayBegin())) {
     uv_idle_stop(&idle_);
   } else {
     uv_idle_start(&idle_, [](uv_idle_t*) {});
@@ -430,19 +472,17 @@ void Daemon::OnPeerMessage(NodeId from, wire::PeerMessage message) {
   node_->Receive(now(), from, std::move(message));
 }
 
-void Daemon::AnswerTooLate() {
-  for (TooLate& late : std::exchange(too_late_, {})) {
-    ++too_late_count_;
-    limited_log_.Log(clock(), "too late", LogLevel::kWarning,
-                     "this process stood still, and requests that had waited for too long were "
-                     "not done: was it paused, or does its machine swap?");
-    latencies_.Ended(late.ticket.operation, Ending::kUnavailable, late.ticket.since);
-    late.ticket.done(
-        {.id = late.id,
-         .error = Error{Code::kUnavailable,
-                        "not done: this node stood still for longer than the request could "
-                        "wait; try again"}});
+void Daemon::AnswerRefused() {
+  for (Refused& refused : std::exchange(refused_, {})) {
+    latencies_.Ended(refused.ticket.operation, EndingOf(refused.error), refused.ticket.since);
+    refused.ticket.done({.id = refused.id, .error = std::move(refused.error)});
   }
+}
+
+size_t Daemon::HeldBy(const wire::ClientRequest& request) const {
+  return kHeldByAny + request.bucket.size() + request.key.size() +
+         (request.IsWrite() ? kCopiesOfWritten * ValueBytesOf(request)
+                            : kCopiesOfRead * reply_bytes_usual_);
 }
 
 void Daemon::Submit(wire::ClientRequest request, Done done) {
@@ -450,19 +490,89 @@ void Daemon::Submit(wire::ClientRequest request, Done done) {
     const Duration wait =
         request.deadline == Duration::zero() ? Duration(config_.deadline) : request.deadline;
     if (wait <= waited) {
-      too_late_.push_back(
-          {request.id, {std::move(done), OperationOf(request), now().monotonic - waited}});
-      return;
+      ++too_late_count_;
+      limited_log_.Log(clock(), "too late", LogLevel::kWarning,
+                       "this process stood still, and requests that had waited for too long were "
+                       "not done: was it paused, or does its machine swap?");
+      return Refuse(request.id, std::move(done), OperationOf(request), now().monotonic - waited,
+                    Error{Code::kUnavailable,
+                          "not done: this node stood still for longer than the request could "
+                          "wait; try again"});
     }
     request.deadline = wait - waited;
   }
+  const MonotonicTime since = clock();
+  if (parked_.empty() && MayBegin()) return Begin(std::move(request), std::move(done), since);
+  const Duration wait =
+      request.deadline == Duration::zero() ? Duration(config_.deadline) : request.deadline;
+  parked_share_->Add(kHeldByAny + ValueBytesOf(request));
+  parked_.push_back({std::move(request), std::move(done), since, since + wait});
+  request_memory_->parked = parked_.size();
+}
+
+bool Daemon::MayBegin() const {
+  const MemoryAccount& account = request_memory_->under_way;
+  if (!account.full()) return true;
+  // One, where it is not clients who hold it all by not taking their replies.
+  return tickets_out_ == 0 && account.bytes() - tickets_share_->bytes() < account.bytes_max();
+}
+
+void Daemon::WatchMemory() {
+  if (ResidentBytes().value_or(0) <= *config_.memory_limit_bytes) return;
+  ++memory_returned_count_;
+  ReturnFreedMemory();
+}
+
+void Daemon::BeginParked() {
+  while (!parked_.empty() && MayBegin()) {
+    Parked next = std::move(parked_.front());
+    parked_.pop_front();
+    parked_share_->Take(kHeldByAny + ValueBytesOf(next.request));
+    // One whose time has just run out is the node's to refuse.
+    next.request.deadline = std::max<Duration>(next.until - clock(), std::chrono::milliseconds(1));
+    Begin(std::move(next.request), std::move(next.done), next.since);
+  }
+  request_memory_->parked = parked_.size();
+}
+
+void Daemon::RefuseParkedTooLong(MonotonicTime now) {
+  std::deque<Parked> still;
+  for (Parked& parked : std::exchange(parked_, {})) {
+    if (parked.until > now) {
+      still.push_back(std::move(parked));
+      continue;
+    }
+    ++crowded_out_count_;
+    limited_log_.Log(now, "no memory", LogLevel::kWarning,
+                     fmt::format("clients' requests hold the {} MiB that they may, and more were "
+                                 "not done: let clients ask for less at once, raise memory_limit, "
+                                 "or add nodes",
+                                 memory_.requests >> 20));
+    parked_share_->Take(kHeldByAny + ValueBytesOf(parked.request));
+    Refuse(parked.request.id, std::move(parked.done), OperationOf(parked.request), parked.since,
+           Error{Code::kBusy,
+                 "not done: requests hold all the memory that they may here (memory_limit); try "
+                 "again, with less at once"});
+  }
+  parked_ = std::move(still);
+  request_memory_->parked = parked_.size();
+}
+
+void Daemon::Refuse(RequestId id, Done done, Operation operation, MonotonicTime since,
+                    Error error) {
+  refused_.push_back({id, {std::move(done), operation, since}, std::move(error)});
+}
+
+void Daemon::Begin(wire::ClientRequest request, Done done, MonotonicTime since) {
   if (free_tickets_.empty()) {
     free_tickets_.push_back(static_cast<uint32_t>(tickets_.size()));
     tickets_.emplace_back();
   }
   const uint32_t ticket = free_tickets_.back();
   free_tickets_.pop_back();
-  tickets_[ticket] = {std::move(done), OperationOf(request), now().monotonic};
+  const size_t held_bytes = HeldBy(request);
+  tickets_share_->Add(held_bytes);
+  tickets_[ticket] = {std::move(done), OperationOf(request), since, held_bytes};
   ++tickets_out_;
   node_->Submit(now(), ticket, std::move(request));
 }
@@ -472,6 +582,11 @@ void Daemon::Answer(node::ClientAnswer answer) {
   Ticket asked = std::move(tickets_[ticket]);
   free_tickets_.push_back(ticket);
   --tickets_out_;
+  tickets_share_->Take(asked.held_bytes);
+  if (asked.operation == Operation::kGet && !answer.reply.error) {
+    const uint64_t bytes = ValueBytesOf(answer.reply);
+    reply_bytes_usual_ = std::max(reply_bytes_usual_ - reply_bytes_usual_ / kUsualDecay, bytes);
+  }
   latencies_.Ended(asked.operation, EndingOf(answer.reply.error), asked.since);
   asked.done(std::move(answer.reply));
 }
@@ -481,11 +596,13 @@ void Daemon::Tick() {
   node_->Tick(moment);
   transport_->Tick(moment.monotonic);
   gossip_->Tick(moment.monotonic);
+  if (!parked_.empty()) RefuseParkedTooLong(moment.monotonic);
   if (stage_ != Stage::kServing) StopStep(moment.monotonic);
   WatchDamage();
   if (moment.monotonic - times_checked_at_ >= kCheckTimesEvery) {
     times_checked_at_ = moment.monotonic;
     WatchRoom();
+    WatchMemory();
     WatchBackup();
     for (const auto& listener : listeners_) listener->CheckTimes(moment.monotonic);
   }
@@ -540,7 +657,7 @@ void Daemon::BeginStop() {
 void Daemon::StopStep(MonotonicTime now) {
   const Duration elapsed = now - stage_since_;
   if (stage_ == Stage::kDraining) {
-    const bool drained = node_->operations_in_flight() == 0 ||
+    const bool drained = (node_->operations_in_flight() == 0 && parked_.empty()) ||
                          (tickets_out_ == 0 && elapsed > kStragglersMax) || elapsed > kDrainMax;
     if (!drained) return;
     stage_ = Stage::kLeaving;

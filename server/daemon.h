@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,9 +37,11 @@
 #include "server/latencies.h"
 #include "server/log_sink.h"
 #include "server/loop_meter.h"
+#include "server/memory_plan.h"
 #include "server/metrics.h"
 #include "server/native_door.h"
 #include "server/peer_transport.h"
+#include "server/request_memory.h"
 #include "server/resp_clients.h"
 #include "server/store_runner.h"
 #include "server/tcp_listener.h"
@@ -96,6 +99,7 @@ class Daemon final : private Front, private PeerHandler {
   void OnPeerMessage(NodeId from, wire::PeerMessage message) override;
   MonotonicTime clock() override { return now().monotonic; }
 
+  std::optional<Problem> ShareOutMemory();
   std::optional<Problem> OpenEngine();
   std::optional<Problem> OpenDoors(const wire::Hello& hello);
   std::unique_ptr<Session> MakeResp(TcpConnection* connection);
@@ -112,7 +116,16 @@ class Daemon final : private Front, private PeerHandler {
   bool CompleteResults();
   // How long what has arrived in this turn may have waited, at most.
   Duration InputWaited();
-  void AnswerTooLate();
+  void AnswerRefused();
+  void Begin(wire::ClientRequest request, Done done, MonotonicTime since);
+  void Refuse(RequestId id, Done done, Operation operation, MonotonicTime since, Error error);
+  // Whether what is under way leaves memory for one more.
+  bool MayBegin() const;
+  void BeginParked();
+  void RefuseParkedTooLong(MonotonicTime now);
+  // What the request holds until it is answered, about: the coordinator's own copy of a value, and
+  // those on their way to other replicas; of what is read, as much as is usual here.
+  size_t HeldBy(const wire::ClientRequest& request) const;
   void Answer(node::ClientAnswer answer);
   void Tick();
   // What the node and its engine have found to be damaged: tells people, and has files written
@@ -120,6 +133,8 @@ class Daemon final : private Front, private PeerHandler {
   void WatchDamage();
   // How much room there is; refuses what needs some before there is none.
   void WatchRoom();
+  // Keeps the process to its limit, as far as what is free goes.
+  void WatchMemory();
   // Lets go of a backup that nobody takes away, or that holds the last room.
   void WatchBackup();
   void BeginStop();
@@ -132,6 +147,7 @@ class Daemon final : private Front, private PeerHandler {
   ExitCode FinishStop();
 
   const Config config_;
+  MemoryPlan memory_;  // of config_.memory_limit_bytes
   LogSink* const log_;
   LineLog* const levels_;
   LimitedLog limited_log_;
@@ -166,6 +182,7 @@ class Daemon final : private Front, private PeerHandler {
   std::unique_ptr<PeerTransport> transport_;
   std::unique_ptr<GossipDoor> gossip_;
 
+  std::optional<RequestMemory> request_memory_;
   TcpShared clients_;
   std::unique_ptr<NativeDoor> native_;
   std::unique_ptr<HttpDoor> http_;
@@ -180,17 +197,33 @@ class Daemon final : private Front, private PeerHandler {
     Done done;
     Operation operation{};
     MonotonicTime since;
+    size_t held_bytes = 0;
   };
   std::vector<Ticket> tickets_;
   std::vector<uint32_t> free_tickets_;
   size_t tickets_out_ = 0;
-  // Requests that came too late to be done; answered in this turn.
-  struct TooLate {
+  std::optional<MemoryShare> tickets_share_;
+  // Of a get. At first nobody knows, and a start is when all clients come at once.
+  uint64_t reply_bytes_usual_ = 1024 * 1024;
+  // Requests that wait for memory, in order.
+  struct Parked {
+    wire::ClientRequest request;
+    Done done;
+    MonotonicTime since;
+    MonotonicTime until;
+  };
+  std::deque<Parked> parked_;
+  std::optional<MemoryShare> parked_share_;
+  // Requests that were not given to the node; answered in this turn.
+  struct Refused {
     RequestId id;
     Ticket ticket;
+    Error error;
   };
-  std::vector<TooLate> too_late_;
+  std::vector<Refused> refused_;
   uint64_t too_late_count_ = 0;
+  uint64_t crowded_out_count_ = 0;
+  uint64_t memory_returned_count_ = 0;
 
   Latencies latencies_;
   LoopMeter loop_meter_;

@@ -95,6 +95,17 @@ std::string Daemon::Metrics() {
   page.Family("eddy_queue_length", "gauge", "What waits: store verbs for a reader, or for a sync.");
   page.Sample({{"queue", "reads"}}, runner_->reads_waiting());
   page.Sample({{"queue", "syncs"}}, runner_->writes_waiting());
+  page.Gauge("eddy_memory_limit_bytes", "What the process is to keep to (memory_limit).",
+             *config_.memory_limit_bytes);
+  page.Family("eddy_request_memory_bytes", "gauge",
+              "What clients' requests hold, before they are begun, and from then on until the "
+              "last byte of their replies.");
+  page.Sample({{"of", "taken"}}, request_memory_->taken.bytes());
+  page.Sample({{"of", "under_way"}}, request_memory_->under_way.bytes());
+  page.Gauge("eddy_request_memory_limit_bytes",
+             "Of each of both: with as much, clients are slowed down, and then refused.",
+             request_memory_->taken.bytes_max());
+  page.Gauge("eddy_requests_parked", "Requests that wait for memory.", parked_.size());
   uint64_t unsent = 0;
   for (const auto& listener : listeners_) unsent += listener->unsent_bytes();
   page.Family("eddy_unsent_bytes", "gauge", "What the other sides have not taken yet.");

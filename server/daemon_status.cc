@@ -133,6 +133,8 @@ wire::NodeStatus Daemon::Status() {
     refused += listener->refused();
   }
   add("client_requests_too_late", too_late_count_);
+  add("client_requests_crowded_out", crowded_out_count_);
+  add("freed_memory_returned", memory_returned_count_);
   add("loop_hangs", watchdog_ == nullptr ? 0 : watchdog_->Hangs(0));
   add("sync_hangs", watchdog_ == nullptr ? 0 : watchdog_->Hangs(1));
   add("client_connections_accepted", accepted);

@@ -11,12 +11,14 @@ namespace eddy::server {
 
 class InputBuffer {
  public:
-  // Memory that an empty buffer may keep.
-  static constexpr size_t kKeptBytes = 64 * 1024;
+  // Memory that an empty buffer may keep: there are as many as connections.
+  static constexpr size_t kKeptBytes = 4 * 1024;
 
   std::string_view view() const { return {bytes_.get() + begin_, end_ - begin_}; }
   size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
+  // What it takes, used or not.
+  size_t memory_bytes() const { return capacity_; }
 
   // At least `bytes` of room behind what is held, and how much there is; Filled says how much of
   // it was used.

@@ -31,7 +31,8 @@ NativeSession::~NativeSession() { door_->sessions_.erase(number_); }
 
 bool NativeSession::paused() const {
   return in_flight_ >= door_->options_.pipeline_max ||
-         pipeline_bytes_ >= door_->options_.pipeline_bytes_max;
+         pipeline_bytes_ >= door_->options_.pipeline_bytes_max ||
+         (in_flight_ > 0 && outlet_->crowded());
 }
 
 size_t NativeSession::Consume(std::string_view input) {

@@ -143,7 +143,7 @@ PeerTransport::PeerTransport(uv_loop_t* loop, PeerOptions options, PeerHandler* 
       handler_(handler),
       log_(log),
       random_(random),
-      shared_{.loop = loop, .limits = PeerLimits()},
+      shared_{.loop = loop, .limits = PeerLimits(), .input_age = options_.input_age},
       listener_(
           &shared_, DoorOf(options_),
           [this](TcpConnection* connection) {
@@ -220,11 +220,16 @@ size_t PeerTransport::unsent_bytes() const {
   return bytes;
 }
 
+bool PeerTransport::TooMuchWaits(const Link& link) const {
+  // The sum is only looked at where there may be something to find.
+  const size_t share = options_.queues_bytes_max / std::max<size_t>(links_.size(), 1);
+  return link.connection->unsent_bytes() > share && unsent_bytes() > options_.queues_bytes_max;
+}
+
 void PeerTransport::Send(NodeId to, const wire::PeerMessage& message) {
   const auto found = links_.find(to);
   Link* link = found == links_.end() ? nullptr : &found->second;
-  if (link == nullptr || link->connection == nullptr ||
-      link->connection->unsent_bytes() > options_.queue_bytes_max) {
+  if (link == nullptr || link->connection == nullptr || TooMuchWaits(*link)) {
     ++counters_.messages_dropped;
     return;
   }
@@ -261,6 +266,8 @@ void PeerTransport::TickFaults(Link* link, MonotonicTime now) {
     if (!message) break;
     SendNow(link, *message);
   }
+  // How long it has waited in the gate, the gate knows.
+  if (options_.input_age != nullptr) options_.input_age->Use(std::nullopt);
   while (!link->connection->closed()) {
     auto message = link->in.Next(now);
     if (!message) break;

@@ -62,8 +62,10 @@ struct PeerOptions {
   // A peer that was asked something and has said nothing for so long is as good as gone (it may be
   // paused, and its kernel still accept bytes): the connection is closed and dialled again.
   Duration silence_max = std::chrono::seconds(3);
-  // Bytes waiting for one peer. Beyond: messages to it are dropped and counted.
-  size_t queue_bytes_max = 64 * 1024 * 1024;
+  // Bytes waiting for all peers. Beyond, messages to those are dropped, and counted, for whom more
+  // waits than for the others: who does not listen takes no room from those who do.
+  size_t queues_bytes_max = 64 * 1024 * 1024;
+  InputAge* input_age = nullptr;  // as of TcpShared
   // What breaks the network on purpose; null: nothing does. Outlives the transport.
   FaultTable* faults = nullptr;
 };
@@ -153,6 +155,7 @@ class PeerTransport {
   struct Lookup;
 
   const Link* Find(NodeId node) const;
+  bool TooMuchWaits(const Link& link) const;
   bool Smaller(NodeId other) const { return options_.hello.node < other; }
   // The part of Send and OnMessage that no fault keeps from its work.
   void SendNow(Link* link, const wire::PeerMessage& message);

@@ -1,13 +1,26 @@
 #include "server/process_figures.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <fstream>
 
+// Of jemalloc, where the program is linked with it (cmake/eddy.cmake, eddy_allocator).
+extern "C" [[gnu::weak]] int mallctl(const char* name, void* old, size_t* old_size, void* fresh,
+                                     size_t fresh_size);
+
 namespace eddy::server {
+
+void ReturnFreedMemory() {
+  if (mallctl != nullptr) {
+    mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);  // 4096: of all arenas
+  } else {
+    malloc_trim(0);
+  }
+}
 
 std::optional<DiskFigures> DiskOf(const std::string& directory) {
   struct statvfs disk{};

@@ -46,7 +46,16 @@ RespPipeline::~RespPipeline() { *anchor_ = nullptr; }
 
 bool RespPipeline::HasRoom() const {
   return !ending_ && !closed_ && end_place_ - first_place_ < limits_.commands_max &&
-         operations_open_ < limits_.commands_max && held_bytes_ < limits_.held_bytes_max;
+         operations_open_ < limits_.commands_max && held_bytes_ < limits_.held_bytes_max &&
+         !(Awaits() && outlet_->crowded());
+}
+
+void RespPipeline::Rest() {
+  if (Awaits() || operations_open_ > 0) return;
+  std::vector<Place>(1).swap(places_);
+  std::vector<Operation>().swap(operations_);
+  free_ = kNone;
+  lanes_.reset();
 }
 
 // --- Commands
@@ -153,7 +162,8 @@ bool RespPipeline::MayEnter(const Lane& lane, Access access) const {
 }
 
 void RespPipeline::EnterLane(uint32_t index) {
-  Lane& lane = lanes_[operations_[index].lane];
+  if (lanes_ == nullptr) lanes_ = std::make_unique<Lanes>();
+  Lane& lane = (*lanes_)[operations_[index].lane];
   const Access access = operations_[index].access;
   if (lane.waiting.first != kNone || !MayEnter(lane, access)) return Append(&lane.waiting, index);
   ++lane.entered;
@@ -162,7 +172,7 @@ void RespPipeline::EnterLane(uint32_t index) {
 }
 
 void RespPipeline::LeaveLane(uint16_t number) {
-  Lane& lane = lanes_[number];
+  Lane& lane = (*lanes_)[number];
   --lane.entered;
   while (lane.waiting.first != kNone && MayEnter(lane, operations_[lane.waiting.first].access)) {
     const uint32_t index = PopFirst(&lane.waiting);
@@ -198,7 +208,9 @@ void RespPipeline::OnReply(uint32_t index, wire::ClientReply reply) {
   while (ready_.first != kNone && operations_submitted_ < limits_.operations_max) {
     Submit(PopFirst(&ready_));
   }
-  if (Flush()) outlet_->Wake();
+  const bool open = Flush();
+  outlet_->Hold(memory_bytes());
+  if (open) outlet_->Wake();
 }
 
 bool RespPipeline::Decide(uint32_t index, wire::ClientReply* reply) {

@@ -80,6 +80,13 @@ class RespPipeline {
   // Whether replies are still to come.
   bool Awaits() const { return first_place_ != end_place_; }
   bool closed() const { return closed_; }
+  // Commands and replies that are held, and what is kept for those to come.
+  size_t memory_bytes() const {
+    return held_bytes_ + places_.capacity() * sizeof(Place) +
+           operations_.capacity() * sizeof(Operation) + (lanes_ == nullptr ? 0 : sizeof(Lanes));
+  }
+  // Keeps nothing for commands to come. Requires that none is awaited.
+  void Rest();
 
   // For the commands that follow; those before keep theirs.
   RespVersion version() const { return version_; }
@@ -149,6 +156,7 @@ class RespPipeline {
     uint32_t entered = 0;
     Queue waiting;
   };
+  using Lanes = std::array<Lane, kLanes>;
 
   Place& PlaceAt(uint64_t number) { return places_[number & (places_.size() - 1)]; }
   Place& PushPlace();
@@ -192,8 +200,8 @@ class RespPipeline {
   uint32_t free_ = kNone;
   size_t operations_open_ = 0;
   size_t operations_submitted_ = 0;
-  Queue ready_;  // may be submitted, but operations_max are
-  std::array<Lane, kLanes> lanes_;
+  Queue ready_;                   // may be submitted, but operations_max are
+  std::unique_ptr<Lanes> lanes_;  // null until there is an operation
 };
 
 }  // namespace eddy::server

@@ -49,11 +49,16 @@ class RespSession final : public Session {
       taken += *size;
       if (!parser_.arguments().empty()) Run(parser_.arguments());
     }
+    outlet_->Hold(pipeline_.memory_bytes());
     return taken;
   }
 
   bool paused() const override { return !pipeline_.HasRoom(); }
   bool awaiting() const override { return pipeline_.Awaits(); }
+  void Rest() override {
+    pipeline_.Rest();
+    outlet_->Hold(pipeline_.memory_bytes());
+  }
 
  private:
   void Run(std::span<const std::string_view> words) {

@@ -29,6 +29,8 @@ void RespWriter::Error(std::string_view text) {
 
 void RespWriter::Bulk(std::string_view bytes) {
   Header('$', static_cast<int64_t>(bytes.size()));
+  // At once, or the end of the line would double what a large value takes.
+  out_->reserve(out_->size() + bytes.size() + 2);
   out_->append(bytes);
   out_->append("\r\n");
 }

@@ -21,6 +21,10 @@ class Outlet {
   // Call when a reply was appended outside Consume, or when Consume could go on now with bytes it
   // left behind.
   virtual void Wake() = 0;
+  // Memory is short: a session that has something in flight takes no more until that is done.
+  virtual bool crowded() const { return false; }
+  // So many bytes the session holds by now, besides what is in the buffers of this side.
+  virtual void Hold(size_t /*bytes*/) {}
 };
 
 class Session {
@@ -36,6 +40,8 @@ class Session {
   // Whether replies are still to come: a client that has sent all it had to say (and closed its
   // half) still gets them.
   virtual bool awaiting() const { return false; }
+  // Nothing has come for a while, and nothing is awaited: memory kept for the next request can go.
+  virtual void Rest() {}
   // The connection is over, and this session about to be destroyed. `reason` is why our side ended
   // it; empty when the other side did.
   virtual void OnClosed(std::string_view /*reason*/) {}

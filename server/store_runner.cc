@@ -24,6 +24,15 @@ bool IsRead(const StoreVerb& verb) {
          std::holds_alternative<storage::BuildVerb>(verb.action);
 }
 
+// Of the record or value that it brings.
+size_t BytesOf(const StoreVerb& verb) {
+  if (const auto* put = std::get_if<storage::PutVerb>(&verb.action)) {
+    return put->sibling.value.size();
+  }
+  const auto* join = std::get_if<storage::JoinVerb>(&verb.action);
+  return join == nullptr ? 0 : join->record.size();
+}
+
 StoreResult Refusal(const StoreVerb& verb, Error error) {
   return StoreResult{.id = verb.id, .record = std::unexpected(std::move(error))};
 }
@@ -80,9 +89,7 @@ void StoreRunner::Execute(std::vector<StoreVerb>* verbs, std::vector<StoreResult
     }
     if (waiting_count_ > 0) {
       if (const auto behind = waiting_.find(verb.key); behind != waiting_.end()) {
-        if (RefuseIfFull(verb, results)) continue;
-        ++waiting_count_;
-        behind->second.push_back(std::move(verb));
+        if (!RefuseIfFull(verb, results)) Wait(&behind->second, std::move(verb));
         continue;
       }
     }
@@ -92,12 +99,21 @@ void StoreRunner::Execute(std::vector<StoreVerb>* verbs, std::vector<StoreResult
 }
 
 bool StoreRunner::RefuseIfFull(const StoreVerb& verb, std::vector<StoreResult>* results) {
-  if (waiting_count_ < options_.reads_waiting_max) return false;
+  if (waiting_count_ < options_.reads_waiting_max && bytes_waiting() < options_.bytes_waiting_max) {
+    return false;
+  }
   ++counters_.refused_busy;
-  results->push_back(Refusal(
-      verb, Error{Code::kBusy,
-                  fmt::format("{} reads wait for the disk: try again later", waiting_count_)}));
+  results->push_back(
+      Refusal(verb, Error{Code::kBusy, fmt::format("{} reads and {} KiB of writes wait for the "
+                                                   "disk: try again later",
+                                                   waiting_count_, bytes_waiting() / 1024)}));
   return true;
+}
+
+void StoreRunner::Wait(std::deque<StoreVerb>* behind, StoreVerb verb) {
+  ++waiting_count_;
+  waiting_bytes_ += BytesOf(verb);
+  behind->push_back(std::move(verb));
 }
 
 void StoreRunner::ExecuteOne(StoreVerb verb, Tier tier, std::vector<StoreResult>* results) {
@@ -111,22 +127,25 @@ void StoreRunner::ExecuteOne(StoreVerb verb, Tier tier, std::vector<StoreResult>
       results->push_back(Refusal(verb, *no_room_));
       return;
     }
-    if (store_.waiting() >= options_.writes_waiting_max) {
+    if (store_.waiting() >= options_.writes_waiting_max ||
+        uncommitted_bytes_ >= options_.bytes_waiting_max) {
       ++counters_.refused_busy;
       results->push_back(Refusal(
-          verb, Error{Code::kBusy, fmt::format("{} writes wait for the disk: try again later",
-                                               store_.waiting())}));
+          verb, Error{Code::kBusy, fmt::format("{} writes wait for the disk, with {} KiB: "
+                                               "try again later",
+                                               store_.waiting(), uncommitted_bytes_ / 1024)}));
       return;
     }
   }
+  const size_t bytes = BytesOf(verb);
   if (store_.Execute(&verb, tier, results)) {
     // A read waits too, where what it would show is not on disk yet; and may have found damage.
     uncommitted_ = uncommitted_ || store_.staged();
+    if (uncommitted_) uncommitted_bytes_ += bytes;
     return;
   }
   if (RefuseIfFull(verb, results)) return;
   ++counters_.disk_reads;
-  ++waiting_count_;
   readers_->Run([this, key = verb.key, rows = storage::RowsOf(verb)] {
     std::string dropped;
     for (const storage::RowName& row : rows) {
@@ -137,7 +156,7 @@ void StoreRunner::ExecuteOne(StoreVerb verb, Tier tier, std::vector<StoreResult>
     Post([&](Arrived* mailbox) { mailbox->read_keys.push_back(key); });
   });
   std::string key = verb.key;
-  waiting_[std::move(key)].push_back(std::move(verb));
+  Wait(&waiting_[std::move(key)], std::move(verb));
 }
 
 void StoreRunner::Scan(StoreVerb verb, std::vector<StoreResult>* results) {
@@ -158,6 +177,7 @@ void StoreRunner::Commit(std::vector<StoreResult>* results) {
   // A write now would wait for the engine's flushes; the caller comes again.
   if (!uncommitted_ || engine_->Health().stalled) return;
   uncommitted_ = false;
+  uncommitted_bytes_ = 0;
   ++counters_.commits;
   const uint64_t commit = store_.Commit(results);
   if (commit == last_commit_) return;
@@ -196,6 +216,7 @@ void StoreRunner::TakeArrived(std::vector<StoreResult>* results) {
     auto waited = waiting_.extract(key);
     CHECK(!waited.empty());
     waiting_count_ -= waited.mapped().size();
+    for (const StoreVerb& verb : waited.mapped()) waiting_bytes_ -= BytesOf(verb);
     for (StoreVerb& verb : waited.mapped()) ExecuteOne(std::move(verb), Tier::kDisk, results);
   }
 }

@@ -39,6 +39,8 @@ struct StoreRunnerOptions {
   size_t reads_waiting_max = 16 * 1024;
   size_t writes_waiting_max = 256 * 1024;
   size_t scans_waiting_max = 64;
+  // What those hold that wait for a reader or, executed, for an engine that takes nothing.
+  size_t bytes_waiting_max = 128 * 1024 * 1024;
   size_t record_cache_bytes = 0;
   std::vector<storage::TokenRange> damaged = {};  // as OpenIdentity gave them
 };
@@ -84,6 +86,7 @@ class StoreRunner {
   // Verbs that wait for a reader, and for a sync.
   size_t reads_waiting() const { return waiting_count_; }
   size_t writes_waiting() const { return store_.waiting(); }
+  size_t bytes_waiting() const { return waiting_bytes_ + uncommitted_bytes_; }
   // How long syncs took, in microseconds.
   const Histogram& sync_us() const { return sync_us_; }
 
@@ -110,6 +113,7 @@ class StoreRunner {
   void ExecuteOne(storage::StoreVerb verb, storage::Tier tier,
                   std::vector<storage::StoreResult>* results);
   bool RefuseIfFull(const storage::StoreVerb& verb, std::vector<storage::StoreResult>* results);
+  void Wait(std::deque<storage::StoreVerb>* behind, storage::StoreVerb verb);
   void Scan(storage::StoreVerb verb, std::vector<storage::StoreResult>* results);
   void Post(const std::function<void(Arrived*)>& change);
 
@@ -121,8 +125,10 @@ class StoreRunner {
   // By key, the verbs that wait for it to be read, in order; the first is the one that missed.
   std::unordered_map<std::string, std::deque<storage::StoreVerb>> waiting_;
   size_t waiting_count_ = 0;
+  size_t waiting_bytes_ = 0;
   size_t scans_under_way_ = 0;
   bool uncommitted_ = false;
+  size_t uncommitted_bytes_ = 0;
   uint64_t last_commit_ = 0;
   std::optional<Error> failure_;
   std::optional<Error> no_room_;

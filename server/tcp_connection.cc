@@ -15,15 +15,7 @@ namespace eddy::server {
 
 namespace {
 
-// Memory that an empty output buffer may keep.
-constexpr size_t kKeptOutputBytes = 256 * 1024;
-
 TcpConnection* Self(void* data) { return static_cast<TcpConnection*>(data); }
-
-void ClearKeeping(std::string* buffer) {
-  buffer->clear();
-  if (buffer->capacity() > kKeptOutputBytes) buffer->shrink_to_fit();
-}
 
 void DetectVanishedPeer(uv_tcp_t* socket, std::chrono::seconds after) {
   uv_os_fd_t fd = -1;
@@ -51,6 +43,14 @@ void TcpShared::RunWoken() {
     connection->in_woken_ = false;
     connection->ConsumeHeld();
   });
+  if (!held_back.empty()) ReviewHeldBack();
+}
+
+void TcpShared::ReviewHeldBack() {
+  for (TcpConnection* connection : std::exchange(held_back, {})) {
+    connection->in_held_back_ = false;
+    connection->SetReading();
+  }
 }
 
 void TcpShared::Flush() {
@@ -61,7 +61,12 @@ void TcpShared::Flush() {
 }
 
 TcpConnection::TcpConnection(TcpShared* shared, Duration hello_max, OnClosed on_closed)
-    : shared_(shared), hello_max_(hello_max), on_closed_(std::move(on_closed)) {
+    : shared_(shared),
+      hello_max_(hello_max),
+      on_closed_(std::move(on_closed)),
+      input_share_(shared->memory == nullptr ? nullptr : &shared->memory->taken),
+      output_share_(shared->memory == nullptr ? nullptr : &shared->memory->under_way),
+      session_share_(shared->memory == nullptr ? nullptr : &shared->memory->taken) {
   CHECK(uv_tcp_init(shared->loop, &socket_) == 0);
   socket_.data = this;
   connect_.data = this;
@@ -72,6 +77,8 @@ TcpConnection::TcpConnection(TcpShared* shared, Duration hello_max, OnClosed on_
 TcpConnection::~TcpConnection() {
   if (in_woken_) shared_->woken.Remove(this);
   if (in_unsent_) shared_->unsent.Remove(this);
+  if (in_held_back_) std::erase(shared_->held_back, this);
+  LeaveLarge();
 }
 
 bool TcpConnection::Accept(uv_stream_t* listener) {
@@ -97,7 +104,7 @@ void TcpConnection::Connect(const sockaddr* address, std::unique_ptr<Session> se
 void TcpConnection::Start(std::unique_ptr<Session> session, MonotonicTime now) {
   session_ = std::move(session);
   stage_ = Stage::kOpen;
-  opened_at_ = input_moved_at_ = output_moved_at_ = now;
+  opened_at_ = input_moved_at_ = output_moved_at_ = drained_at_ = now;
   uv_tcp_nodelay(&socket_, 1);
   DetectVanishedPeer(&socket_, shared_->limits.vanished_max);
   SetReading();
@@ -120,9 +127,14 @@ std::string TcpConnection::AddressOf(NameOf name_of) const {
 }
 
 void TcpConnection::SetReading() {
-  const bool read =
-      !input_ended_ && (stage_ == Stage::kLingering ||
-                        (stage_ == Stage::kOpen && MayConsume() && !session_->paused()));
+  const bool held_back = HeldBack();
+  if (held_back && !in_held_back_) {
+    in_held_back_ = true;
+    shared_->held_back.push_back(this);
+  }
+  const bool read = !input_ended_ &&
+                    (stage_ == Stage::kLingering ||
+                     (stage_ == Stage::kOpen && MayConsume() && !session_->paused() && !held_back));
   if (read == reading_) return;
   reading_ = read;
   if (!read) {
@@ -141,8 +153,28 @@ void TcpConnection::SetReading() {
 }
 
 bool TcpConnection::MayConsume() const {
-  return stage_ == Stage::kOpen && !stopped_ &&
-         unsent_bytes() <= shared_->limits.unsent_bytes_pause;
+  const size_t pause = shared_->crowded() ? 0 : shared_->limits.unsent_bytes_pause;
+  return stage_ == Stage::kOpen && !stopped_ && unsent_bytes() <= pause;
+}
+
+bool TcpConnection::HeldBack() const {
+  if (!shared_->crowded()) return false;
+  const bool others_wait = shared_->memory->parked > 0;
+  if (in_large_) return others_wait || shared_->large.front() != this;
+  return others_wait && shared_->memory->overrun();
+}
+
+void TcpConnection::LeaveLarge() {
+  if (std::exchange(in_large_, false)) std::erase(shared_->large, this);
+}
+
+void TcpConnection::Account() {
+  input_share_.Set(closed() ? 0 : input_.memory_bytes());
+  output_share_.Set(closed() ? 0 : unsent_bytes());
+  const bool large = !closed() && input_.memory_bytes() > TcpShared::kLargeInputBytes;
+  if (large && !in_large_) shared_->large.push_back(this);
+  if (!large) LeaveLarge();
+  in_large_ = large;
 }
 
 void TcpConnection::AllocateInput(uv_buf_t* buffer) {
@@ -166,7 +198,12 @@ void TcpConnection::OnRead(ssize_t size, const uv_buf_t* buffer) {
   }
   if (size < 0) return Close(size == UV_ECONNRESET ? "" : uv_strerror(static_cast<int>(size)));
   shared_->bytes_read += static_cast<uint64_t>(size);
-  if (stage_ == Stage::kOpen) OnInput(buffer->base, static_cast<size_t>(size));
+  if (stage_ != Stage::kOpen) return;
+  OnInput(buffer->base, static_cast<size_t>(size));
+  const bool emptied = static_cast<size_t>(size) < buffer->len;
+  if (emptied && input_.empty() && shared_->input_age != nullptr) {
+    drained_at_ = shared_->input_age->turn_at();
+  }
 }
 
 void TcpConnection::OnInput(const char* bytes, size_t size) {
@@ -180,11 +217,13 @@ void TcpConnection::OnInput(const char* bytes, size_t size) {
   if (stage_ == Stage::kOpen && input_.size() > shared_->limits.input_bytes_max) {
     Close("sent a message over the limit of this door");
   }
+  Account();
   SetReading();
 }
 
 void TcpConnection::ConsumeHeld() {
   if (!input_.empty() && MayConsume()) input_.Take(Consume(input_.view()));
+  Account();
   if (stage_ == Stage::kOpen) SetReading();
   if (!out_.empty()) return QueueFlush();
   if (!writing_) OnFlushed();
@@ -192,6 +231,7 @@ void TcpConnection::ConsumeHeld() {
 
 size_t TcpConnection::Consume(std::string_view input) {
   if (!MayConsume()) return 0;
+  if (shared_->input_age != nullptr) shared_->input_age->Use(drained_at_);
   const size_t used = session_->Consume(input);
   if (used > 0) consumed_any_ = consumed_since_check_ = true;
   if (!out_.empty()) QueueFlush();
@@ -199,7 +239,10 @@ size_t TcpConnection::Consume(std::string_view input) {
 }
 
 void TcpConnection::Wake() {
-  if (closed() || in_woken_) return;
+  // What was appended leaves at the end of this turn, and where nothing is held back that is all: a
+  // turn more, only to find that out, would cost as much as a small request does.
+  if (!out_.empty()) QueueFlush();
+  if (closed() || in_woken_ || (reading_ && input_.empty())) return;
   in_woken_ = true;
   shared_->woken.Add(this);
 }
@@ -213,18 +256,23 @@ void TcpConnection::QueueFlush() {
 void TcpConnection::Flush() {
   if (closed() || stage_ == Stage::kConnecting) return;
   if (unsent_bytes() > shared_->limits.unsent_bytes_max) return Close("does not read its replies");
-  if (writing_) return;
-  if (out_.empty()) return OnFlushed();
+  if (writing_) return Account();
+  if (out_.empty()) {
+    shared_->buffers.TakeBack(&out_);
+    return OnFlushed();
+  }
   uv_buf_t buffer = uv_buf_init(out_.data(), static_cast<unsigned>(out_.size()));
   const int tried = uv_try_write(stream(), &buffer, 1);
   if (tried < 0 && tried != UV_EAGAIN) return Close(tried == UV_EPIPE ? "" : uv_strerror(tried));
   const auto sent = static_cast<size_t>(std::max(tried, 0));
   shared_->bytes_written += sent;
   if (sent == out_.size()) {
-    ClearKeeping(&out_);
+    shared_->buffers.TakeBack(&out_);
+    Account();
     return OnFlushed();
   }
   out_.swap(sending_);
+  Account();
   shared_->bytes_written += sending_.size() - sent;
   buffer = uv_buf_init(sending_.data() + sent, static_cast<unsigned>(sending_.size() - sent));
   writing_ = true;
@@ -238,7 +286,8 @@ void TcpConnection::Flush() {
 
 void TcpConnection::OnWritten(int status) {
   writing_ = false;
-  ClearKeeping(&sending_);
+  shared_->buffers.TakeBack(&sending_);
+  Account();
   if (closed()) return;
   if (status != 0) return Close(status == UV_EPIPE ? "" : uv_strerror(status));
   Flush();
@@ -276,6 +325,7 @@ void TcpConnection::Close(std::string_view reason) {
   if (closed()) return;
   stage_ = Stage::kClosed;
   reading_ = false;
+  Account();
   close_reason_ = reason;
   uv_close(reinterpret_cast<uv_handle_t*>(&socket_), [](uv_handle_t* handle) {
     TcpConnection* self = Self(handle->data);
@@ -307,7 +357,10 @@ void TcpConnection::CheckTimes(MonotonicTime now) {
   const size_t write_queue = writing_ ? uv_stream_get_write_queue_size(stream()) : 0;
   if (write_queue == 0 || write_queue != write_queue_at_check_) output_moved_at_ = now;
   write_queue_at_check_ = write_queue;
-  if (now - output_moved_at_ > limits.stall_max) return Close("does not read its replies");
+  const bool crowded = shared_->crowded();
+  const Duration stall_max =
+      crowded ? std::min(limits.crowded_max, limits.stall_max) : limits.stall_max;
+  if (now - output_moved_at_ > stall_max) return Close("does not read its replies");
   if (stage_ == Stage::kFlushing) return;
 
   if (!consumed_any_ && hello_max_ != Duration::zero() && now - opened_at_ > hello_max_) {
@@ -315,8 +368,11 @@ void TcpConnection::CheckTimes(MonotonicTime now) {
   }
   // A session that takes nothing for a while because it has enough to do is not the client's fault.
   if (input_.empty() || !reading_ || consumed_since_check_) input_moved_at_ = now;
+  if (!consumed_since_check_ && stage_ == Stage::kOpen && !session_->awaiting()) session_->Rest();
   consumed_since_check_ = false;
-  if (now - input_moved_at_ > limits.message_max) Close("has begun a message and not ended it");
+  const Duration message_max =
+      crowded && in_large_ ? std::min(limits.crowded_max, limits.message_max) : limits.message_max;
+  if (now - input_moved_at_ > message_max) Close("has begun a message and not ended it");
 }
 
 }  // namespace eddy::server

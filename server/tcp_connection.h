@@ -13,6 +13,7 @@
 
 #include <uv.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,7 +21,10 @@
 #include <vector>
 
 #include "base/time.h"
+#include "server/buffer_pool.h"
+#include "server/input_age.h"
 #include "server/input_buffer.h"
+#include "server/request_memory.h"
 #include "server/session.h"
 
 namespace eddy::server {
@@ -36,6 +40,8 @@ struct TcpLimits {
   // Without the other side taking anything of what waits for it.
   Duration stall_max = std::chrono::seconds(30);
   Duration linger_max = std::chrono::seconds(1);
+  // The last two while memory is short (server/request_memory.h).
+  Duration crowded_max = std::chrono::seconds(5);
   // Without the other side's kernel saying anything, when asked: the machine is gone.
   std::chrono::seconds vanished_max{30};
 };
@@ -60,23 +66,36 @@ class ConnectionQueue {
 // What the connections of one kind share; outlives them.
 struct TcpShared {
   static constexpr size_t kScratchBytes = 64 * 1024;
+  // An input buffer beyond this holds a message that is too large for one read.
+  static constexpr size_t kLargeInputBytes = kScratchBytes;
 
   uv_loop_t* loop = nullptr;
   TcpLimits limits;
+  RequestMemory* memory = nullptr;  // null: nobody counts, and it is never short
+  InputAge* input_age = nullptr;    // null: nobody asks how old input is
   ConnectionQueue woken;
   ConnectionQueue unsent;
   // Sockets are read into this one buffer; a connection needs memory of its own only while a
   // message has arrived in part.
   std::unique_ptr<uint64_t[]> scratch =
       std::make_unique_for_overwrite<uint64_t[]>(kScratchBytes / sizeof(uint64_t));
+  BufferPool buffers;
+  // Of those whose messages are too large for one read, in the order in which they began: while
+  // memory is short only the first is read, so that one after the other comes to its end.
+  std::deque<TcpConnection*> large;
+  std::vector<TcpConnection*> held_back;
   // Totals.
   uint64_t bytes_read = 0;
   uint64_t bytes_written = 0;
 
-  // Lets sessions that woke go on.
+  bool crowded() const { return memory != nullptr && memory->crowded(); }
+  // Lets sessions that woke go on, and those be read that were held back.
   void RunWoken();
   // Writes what this turn has appended: one write a connection.
   void Flush();
+
+ private:
+  void ReviewHeldBack();
 };
 
 class TcpConnection final : public Outlet {
@@ -110,9 +129,14 @@ class TcpConnection final : public Outlet {
   void CheckTimes(MonotonicTime now);
 
   // Outlet. Appending needs a Wake outside Consume.
-  std::string* out() override { return &out_; }
+  std::string* out() override {
+    shared_->buffers.Lend(&out_);
+    return &out_;
+  }
   void CloseAfterFlush() override;
   void Wake() override;
+  bool crowded() const override { return shared_->crowded(); }
+  void Hold(size_t bytes) override { session_share_.Set(bytes); }
 
   // Of the two ends, as "host:port"; empty before the connection is made.
   std::string local_address() const { return AddressOf(&uv_tcp_getsockname); }
@@ -140,6 +164,11 @@ class TcpConnection final : public Outlet {
   // Reads from the socket or does not, as the session and the output that waits allow.
   void SetReading();
   bool MayConsume() const;
+  // Whether this one is not read until memory is less short, or its turn has come.
+  bool HeldBack() const;
+  // Tells the others what this one holds now.
+  void Account();
+  void LeaveLarge();
 
   TcpShared* const shared_;
   const Duration hello_max_;
@@ -154,6 +183,8 @@ class TcpConnection final : public Outlet {
   std::string close_reason_;
 
   InputBuffer input_;
+  // When the socket had been read empty, and all of that been used.
+  MonotonicTime drained_at_;
   bool reading_ = false;
   bool stopped_ = false;  // StopConsuming
   bool input_ended_ = false;
@@ -173,6 +204,11 @@ class TcpConnection final : public Outlet {
 
   bool in_woken_ = false;
   bool in_unsent_ = false;
+  bool in_large_ = false;
+  bool in_held_back_ = false;
+  MemoryShare input_share_;
+  MemoryShare output_share_;
+  MemoryShare session_share_;
 };
 
 template <class Visit>

@@ -115,7 +115,7 @@ Status ChaosProcesses::StartOne(const ChaosStart& start) {
                                     "--data-dir",
                                     DataPath(start.node),
                                     "--memory-limit",
-                                    "32MiB",
+                                    "64MiB",
                                     "--resp-port",
                                     "0",
                                     "--http-port",

@@ -58,7 +58,7 @@ http = 4
 [storage]
 engine = "memory"
 durability = "os"
-memory_limit = "64MiB"
+memory_limit = "96MiB"
 disk_reserve_percent = 12
 
 [log]
@@ -117,7 +117,7 @@ w = 1
   EXPECT_EQ(config.http, 4);
   EXPECT_EQ(config.engine, EngineKind::kMemory);
   EXPECT_EQ(config.durability, storage::Durability::kOs);
-  EXPECT_EQ(config.memory_limit_bytes, uint64_t{64} << 20);
+  EXPECT_EQ(config.memory_limit_bytes, uint64_t{96} << 20);
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
   EXPECT_EQ(config.log_format, LogFormat::kJson);
   EXPECT_EQ(config.value_bytes_max, uint64_t{1} << 20);
@@ -581,7 +581,9 @@ TEST(CommandLine, RefusesValuesOfTheWrongType) {
   EXPECT_EQ(Flags({"--native-port", "-1"}).exit, ExitCode::kConfig);
   EXPECT_THAT(Flags({"--durability", "never"}).text, HasSubstr("--durability: expected sync"));
   EXPECT_THAT(Flags({"--seeds", "n1"}).text, HasSubstr("--seeds: seed 'n1'"));
-  EXPECT_THAT(Flags({"--memory-limit", "1MiB"}).text, HasSubstr("--memory-limit"));
+  EXPECT_THAT(Flags({"--memory-limit", "1 MB"}).text, HasSubstr("--memory-limit: expected a size"));
+  EXPECT_THAT(Flags({"--memory-limit", "1MiB"}).text,
+              HasSubstr("memory_limit is 1 MiB, and must be 63 MiB at least"));
 }
 
 TEST(CommandLine, SaysThatTheFileCannotBeRead) {

@@ -52,5 +52,27 @@ TEST_F(InputAgeTest, AnOldStallIsForgotten) {
   EXPECT_EQ(After(seconds(1)), seconds(1));
 }
 
+TEST_F(InputAgeTest, IsNoMoreThanSinceTheSocketWasEmpty) {
+  After({});
+  After(seconds(3));
+  const MonotonicTime drained_at = age_.turn_at();
+  EXPECT_EQ(After(seconds(1)), seconds(4)) << "of a socket that nobody knows of";
+  age_.Use(drained_at);
+  EXPECT_EQ(age_.Most(now_), seconds(1)) << "it had been read empty after the first stall";
+  age_.Use(drained_at - seconds(10));
+  EXPECT_EQ(age_.Most(now_), seconds(4)) << "and no older than the stalls either";
+}
+
+// A client that sends one large value after the other, each of which takes the loop a while.
+TEST_F(InputAgeTest, DoesNotGrowWithEachTurnThatTakesLong) {
+  MonotonicTime drained_at = now_;
+  for (int i = 0; i < 50; ++i) {
+    After(milliseconds(400));
+    age_.Use(drained_at);
+    EXPECT_LE(age_.Most(now_), milliseconds(800)) << i;
+    drained_at = age_.turn_at();
+  }
+}
+
 }  // namespace
 }  // namespace eddy::server

@@ -22,6 +22,7 @@ class Client final : public Outlet {
   std::string* out() override { return &sent; }
   void CloseAfterFlush() override { closed = true; }
   void Wake() override { woken = true; }
+  bool crowded() const override { return memory_is_short; }
 
   void Feed(std::string_view bytes) {
     input_.append(bytes);
@@ -37,6 +38,7 @@ class Client final : public Outlet {
   std::string sent;
   bool closed = false;
   bool woken = false;
+  bool memory_is_short = false;
 
  private:
   std::string input_;
@@ -191,6 +193,19 @@ TEST_F(NativeDoorTest, TakesNoMoreThanThePipelineAndGoesOnAsRepliesLeave) {
   }
   EXPECT_EQ(client_.held(), 0u);
   EXPECT_EQ(Frames(client_.sent).size(), 11u);
+}
+
+TEST_F(NativeDoorTest, TakesOneAfterTheOtherWhileMemoryIsShort) {
+  client_.memory_is_short = true;
+  client_.Feed(HelloFrame("test") + GetFrame(1, "k") + GetFrame(2, "k") + GetFrame(3, "k"));
+  for (int answered = 0; answered < 3; ++answered) {
+    EXPECT_EQ(front_.waiting.size(), 1u);
+    EXPECT_TRUE(client_.session().paused());
+    front_.Answer("v");
+    client_.Consume();
+  }
+  EXPECT_FALSE(client_.session().paused()) << "nothing is in flight";
+  EXPECT_EQ(Frames(client_.sent).size(), 4u);
 }
 
 TEST_F(NativeDoorTest, DropsRepliesOfAClientThatLeft) {

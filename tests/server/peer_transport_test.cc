@@ -169,7 +169,7 @@ TEST_F(PeerTransportTest, DropsAndCountsWhatHasNoWay) {
 }
 
 TEST_F(PeerTransportTest, DropsWhatAPeerIsTooSlowToTake) {
-  Peer* a = Start(0, {.queue_bytes_max = 1'000'000});
+  Peer* a = Start(0, {.queues_bytes_max = 1'000'000});
   Peer* b = Start(1);
   ASSERT_TRUE(Connect(a, b));
   // Nothing moves while the loop stands still.

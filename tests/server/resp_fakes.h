@@ -94,6 +94,8 @@ class FakeConnection final : public Outlet {
   std::string* out() override { return &out_; }
   void CloseAfterFlush() override { closed_ = true; }
   void Wake() override { woken_ = true; }
+  bool crowded() const override { return memory_is_short; }
+  void Hold(size_t bytes) override { held = bytes; }
 
   void Receive(std::string_view bytes) {
     input_ += bytes;
@@ -117,6 +119,10 @@ class FakeConnection final : public Outlet {
   std::string TakeSent() { return std::exchange(sent_, {}); }
   const std::string& input() const { return input_; }
   bool closed() const { return closed_; }
+  Session* session() { return session_.get(); }
+
+  bool memory_is_short = false;
+  size_t held = 0;  // as the session says
 
  private:
   std::string out_;

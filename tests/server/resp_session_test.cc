@@ -262,6 +262,43 @@ TEST_F(RespSessionTest, TakesNoMoreInputThanItsPipelineHolds) {
   EXPECT_TRUE(connection.session().paused());
 }
 
+TEST_F(RespSessionTest, TakesOneAfterTheOtherWhileMemoryIsShort) {
+  FakeConnection connection(&front_);
+  connection.memory_is_short = true;
+  connection.Receive(RespArray({"SET", "a", "1"}) + RespArray({"SET", "b", "2"}) +
+                     RespArray({"GET", "a"}));
+  do {
+    connection.Turn();
+    EXPECT_LE(front_.pending(), 1u);
+  } while (front_.Step());
+  connection.Turn();
+  EXPECT_EQ(connection.TakeSent(), "+OK\r\n+OK\r\n$1\r\n1\r\n");
+  EXPECT_EQ(connection.input(), "");
+}
+
+TEST_F(RespSessionTest, SaysWhatItHoldsAndKeepsNothingOnceItRests) {
+  FakeConnection connection(&front_);
+  const size_t at_first = 4 * 1024;
+  std::string input;
+  for (int i = 0; i < 200; ++i) input += RespArray({"SET", "a", std::string(300, 'x')});
+  connection.Receive(input);
+  connection.Turn();
+  EXPECT_GT(connection.held, 200u * 300);
+  do {
+    connection.Turn();
+  } while (front_.Step());
+  EXPECT_GT(connection.held, at_first) << "room for the next pipeline";
+  connection.session()->Rest();
+  EXPECT_LT(connection.held, at_first);
+  connection.Receive(RespArray({"GET", "a"}));
+  connection.Turn();
+  connection.session()->Rest();
+  EXPECT_EQ(front_.pending(), 1u) << "what is awaited is kept";
+  front_.Drain();
+  connection.TakeSent();
+  connection.Turn();
+}
+
 TEST_F(RespSessionTest, TakesNoMoreInputWhileItHoldsManyBytes) {
   FakeConnection connection(&front_, {.pipeline = {.held_bytes_max = 1000}});
   std::string input;

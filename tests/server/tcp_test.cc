@@ -72,6 +72,7 @@ class TcpTest : public testing::Test {
   // Before the first connection.
   void Open(TcpLimits limits = {}, size_t connections_max = 100, Duration hello_max = {}) {
     shared_.loop = loop_.get();
+    shared_.memory = &memory_;
     shared_.limits = limits;
     listener_ = std::make_unique<TcpListener>(
         &shared_,
@@ -95,6 +96,7 @@ class TcpTest : public testing::Test {
   void TearDown() override {
     listener_->Close();
     ASSERT_TRUE(loop_.Until([this] { return listener_->empty(); }));
+    EXPECT_EQ(memory_.taken.bytes() + memory_.under_way.bytes(), 0u) << "given back";
   }
   bool Receives(TestSocket* socket, std::string_view bytes) {
     return loop_.Until([&] {
@@ -118,6 +120,7 @@ class TcpTest : public testing::Test {
 
   MonotonicTime time_{std::chrono::hours(1)};
   TestLoop loop_;
+  RequestMemory memory_{200'000'000};
   TcpShared shared_;
   LineSession::Control control_;
   TcpConnection* connection_ = nullptr;  // the last one
@@ -297,6 +300,82 @@ TEST_F(TcpTest, EndsAMessageThatNeverEnds) {
   }
   EXPECT_TRUE(loop_.Until([&] { return control_.closed == 1; }));
   EXPECT_EQ(control_.closed_because, "has begun a message and not ended it");
+}
+
+TEST_F(TcpTest, CountsWhatItHolds) {
+  Open();
+  TestSocket client(listener_->port());
+  ASSERT_TRUE(SendAll(&loop_, &client, std::string(300'000, 'a')));
+  ASSERT_TRUE(loop_.Until([this] { return memory_.taken.bytes() >= 300'000; }));
+  ASSERT_TRUE(SendAll(&loop_, &client, "\n"));
+  EXPECT_TRUE(Receives(&client, std::string(300'000, 'a') + "\n"));
+  EXPECT_LT(memory_.taken.bytes(), 100'000u);
+
+  TestSocket deaf(listener_->port(), 4096);
+  ASSERT_TRUE(SendAll(&loop_, &deaf, "large 20000000\n"));
+  EXPECT_TRUE(loop_.Until([this] { return memory_.under_way.bytes() > 10'000'000; }));
+}
+
+TEST_F(TcpTest, WhileMemoryIsShortReadsOneLargeMessageAfterTheOther) {
+  Open();
+  MemoryShare others(&memory_.taken);
+  others.Set(memory_.taken.bytes_max());
+  const std::string line = std::string(1'000'000, 'a') + "\n";
+  TestSocket first(listener_->port());
+  first.SendSome(line.substr(0, 200'000));
+  ASSERT_TRUE(loop_.Until([&] { return shared_.large.size() == 1; }));
+  TestSocket second(listener_->port());
+  const size_t sent = second.SendSome(line);
+  for (int i = 0; i < 100; ++i) loop_.Step();
+  ASSERT_EQ(shared_.large.size(), 2u) << "one read tells that it is large";
+  EXPECT_LT(memory_.taken.bytes() - others.bytes(),
+            200'000u + 4 * TcpShared::kScratchBytes + 200'000u)
+      << "and no more of it is read";
+  ASSERT_EQ(control_.lines, 0);
+
+  ASSERT_TRUE(SendAll(&loop_, &first, std::string_view(line).substr(200'000)));
+  EXPECT_TRUE(Receives(&first, line));
+  ASSERT_TRUE(SendAll(&loop_, &second, std::string_view(line).substr(sent)));
+  EXPECT_TRUE(Receives(&second, line)) << "its turn has come, though memory is short still";
+}
+
+TEST_F(TcpTest, WhileRequestsWaitForMemoryReadsNoLargeMessage) {
+  Open();
+  MemoryShare others(&memory_.taken);
+  others.Set(memory_.taken.bytes_max());
+  memory_.parked = 1;
+  TestSocket client(listener_->port());
+  const std::string line = std::string(1'000'000, 'a') + "\n";
+  const size_t sent = client.SendSome(line);
+  for (int i = 0; i < 100; ++i) loop_.Step();
+  ASSERT_EQ(control_.lines, 0);
+  EXPECT_LT(memory_.taken.bytes() - others.bytes(), 500'000u);
+  TestSocket small(listener_->port());
+  ASSERT_TRUE(SendAll(&loop_, &small, "x\n"));
+  EXPECT_TRUE(Receives(&small, "x\n")) << "small ones go on";
+
+  memory_.parked = 0;
+  others.Set(0);
+  ASSERT_TRUE(SendAll(&loop_, &client, std::string_view(line).substr(sent)));
+  EXPECT_TRUE(Receives(&client, line));
+}
+
+TEST_F(TcpTest, WhileMemoryIsShortIsLessPatient) {
+  Open({.message_max = std::chrono::seconds(60),
+        .stall_max = std::chrono::seconds(30),
+        .crowded_max = std::chrono::seconds(5)});
+  TestSocket deaf(listener_->port(), 4096);
+  ASSERT_TRUE(loop_.Until([&] { return control_.last != nullptr; }));
+  deaf.SendSome("large 20000000\n");
+  for (int i = 0; i < 100; ++i) loop_.Step();
+  Pass(std::chrono::seconds(6));
+  for (int i = 0; i < 5; ++i) loop_.Step();
+  ASSERT_EQ(control_.closed, 0);
+  MemoryShare others(&memory_.under_way);
+  others.Set(memory_.under_way.bytes_max());
+  Pass(std::chrono::seconds(6));
+  EXPECT_TRUE(loop_.Until([&] { return control_.closed == 1; }));
+  EXPECT_EQ(control_.closed_because, "does not read its replies");
 }
 
 TEST_F(TcpTest, LetsAClientBeIdleBetweenMessages) {
