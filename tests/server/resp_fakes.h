@@ -119,7 +119,7 @@ class FakeConnection final : public Outlet {
   std::string TakeSent() { return std::exchange(sent_, {}); }
   const std::string& input() const { return input_; }
   bool closed() const { return closed_; }
-  Session* session() { return session_.get(); }
+  void Rest() { session_->Rest(); }
 
   bool memory_is_short = false;
   size_t held = 0;  // as the session says

@@ -288,11 +288,11 @@ TEST_F(RespSessionTest, SaysWhatItHoldsAndKeepsNothingOnceItRests) {
     connection.Turn();
   } while (front_.Step());
   EXPECT_GT(connection.held, at_first) << "room for the next pipeline";
-  connection.session()->Rest();
+  connection.Rest();
   EXPECT_LT(connection.held, at_first);
   connection.Receive(RespArray({"GET", "a"}));
   connection.Turn();
-  connection.session()->Rest();
+  connection.Rest();
   EXPECT_EQ(front_.pending(), 1u) << "what is awaited is kept";
   front_.Drain();
   connection.TakeSent();
