@@ -115,7 +115,7 @@ Status ChaosProcesses::StartOne(const ChaosStart& start) {
                                     "--data-dir",
                                     DataPath(start.node),
                                     "--memory-limit",
-                                    "64MiB",
+                                    "80MiB",
                                     "--resp-port",
                                     "0",
                                     "--http-port",

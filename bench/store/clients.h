@@ -26,21 +26,20 @@ class Clients {
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
-  Measured Put(storage::Durability durability, double seconds);
+  // `turn_us`: where given, how long each turn took, in microseconds, less the time in which the
+  // thread was ready to run and had no processor.
+  Measured Put(storage::Durability durability, double seconds, Histogram* turn_us = nullptr);
   Measured Get(double seconds);
 
   // The bytes of a row's value as the store writes it.
   std::string RecordBytes();
-  // How long turns took, in microseconds, less the time in which the thread was ready to run and
-  // had no processor, since the last call.
-  Histogram TakeTurns() { return std::exchange(turn_us_, Histogram()); }
 
  private:
   storage::StoreVerb MakePut(storage::Durability durability, std::string key);
   // Runs turns until so many seconds are over, with `next` for each client that is free; returns
   // how many operations ended.
   template <class Next>
-  Measured Run(double seconds, storage::Stage ends_at, Next next);
+  Measured Run(double seconds, storage::Stage ends_at, Histogram* turn_us, Next next);
 
   uv_loop_t loop_;
   std::unique_ptr<storage::Engine> engine_;
@@ -49,7 +48,6 @@ class Clients {
   bool arrived_ = false;
   KeySequence keys_;
   uint64_t counter_ = 0;
-  Histogram turn_us_;
 };
 
 }  // namespace eddy::bench

@@ -125,15 +125,14 @@ int Main(int argc, char** argv) {
         bare_cells[i].Add(lines[i].bare());
       }
     }
-    eddy.TakeTurns();
     Measured busy;
+    Histogram turns;
     uint64_t written = 0;
     {
       const BusyDisk disk(directory / "busy");
-      busy = eddy.Put(Durability::kSync, seconds * rounds);
+      busy = eddy.Put(Durability::kSync, seconds * rounds, &turns);
       written = disk.bytes();
     }
-    const Histogram turns = eddy.TakeTurns();
 
     if (json) {
       fmt::print("{{\"rows\":[");

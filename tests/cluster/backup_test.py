@@ -251,6 +251,27 @@ class BackupTest(unittest.TestCase):
             self.assertEqual(partly["without"], ["n2"])
             self.backup("create", "--without", "nobody", node=n1, code=harness.USAGE)
 
+    @unittest.skipUnless(harness.may_mount(), "no mount namespaces here")
+    def test_a_full_disk_for_backups_gives_no_backup_and_lets_the_nodes_go(self):
+        with harness.Cluster(2) as cluster:
+            n1 = cluster.nodes[0]
+            ended = n1.ctl("import", "-", stdin=b"".join(
+                json.dumps({"key": "k%d" % i, "value_base64": base64.b64encode(os.urandom(30000)).decode()}).encode()
+                + b"\n" for i in range(100)))
+            self.assertEqual(ended.returncode, harness.OK, ended)
+            # Three megabytes of data, and a disk of one.
+            script = ('mount -t tmpfs -o size=1m tmpfs "$1" && "$2" backup create "$1" --node "$3"; code=$?; '
+                      '"$2" backup list "$1"; exit $code')
+            ended = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", self.folder, harness.EDDYCTL, n1.address],
+                                   capture_output=True, timeout=60)
+            self.assertNotIn(ended.returncode, (harness.OK, harness.USAGE), ended)
+            self.assertIn(b"No space left on device", ended.stderr)
+            self.assertIn(b"This is no backup yet", ended.stderr)
+            self.release_is_done(cluster)
+            self.assertEqual(n1.put("after", "v"), harness.OK)
+            self.backup("create", node=n1)
+            self.backup("verify")
+
     def test_bad_words_and_bad_places(self):
         with harness.Cluster(1) as cluster:
             node = cluster.nodes[0]

@@ -3,7 +3,6 @@ on through every node, nothing that was acknowledged is lost, and with room agai
 
 import json
 import os
-import shutil
 import subprocess
 import unittest
 
@@ -13,12 +12,7 @@ DISK_MIB = 96
 SECONDS = 90
 
 
-def may_mount():
-    probe = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=1m tmpfs /mnt"]
-    return shutil.which("unshare") and subprocess.run(probe, capture_output=True, timeout=20).returncode == 0
-
-
-@unittest.skipUnless(may_mount(), "no mount namespaces here")
+@unittest.skipUnless(harness.may_mount(), "no mount namespaces here")
 class DiskFullTest(unittest.TestCase):
     def start_on_small_disk(self, cluster, node):
         """As node.start(), but its data directory is a small tmpfs that nobody else sees."""

@@ -62,6 +62,12 @@ def daemon_environment(**settings):
     return {**{name: text for name, text in os.environ.items() if not name.startswith("EDDY_")}, **settings}
 
 
+def may_mount():
+    """Whether a test may mount a small disk that nobody else sees."""
+    probe = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs -o size=1m tmpfs /mnt"]
+    return shutil.which("unshare") and subprocess.run(probe, capture_output=True, timeout=20).returncode == 0
+
+
 class Node:
     """One eddyd: its address, its files, and its process while it runs."""
 

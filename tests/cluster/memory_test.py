@@ -7,7 +7,7 @@ import urllib.request
 
 import harness
 
-LIMIT_MIB = 64
+LIMIT_MIB = 80
 CLIENTS = 40
 DEPTH = 20
 VALUE_BYTES = 100_000  # 80 MB at once
@@ -101,7 +101,7 @@ class MemoryTest(unittest.TestCase):
             node = cluster.nodes[0]
             node.start()
             self.assertEqual(node.end(), harness.BAD_CONFIG)
-            self.assertIn("memory_limit is 32 MiB, and must be 63 MiB at least", node.log())
+            self.assertIn("memory_limit is 32 MiB, and must be 67 MiB at least", node.log())
 
 
 if __name__ == "__main__":

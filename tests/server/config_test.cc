@@ -583,7 +583,7 @@ TEST(CommandLine, RefusesValuesOfTheWrongType) {
   EXPECT_THAT(Flags({"--seeds", "n1"}).text, HasSubstr("--seeds: seed 'n1'"));
   EXPECT_THAT(Flags({"--memory-limit", "1 MB"}).text, HasSubstr("--memory-limit: expected a size"));
   EXPECT_THAT(Flags({"--memory-limit", "1MiB"}).text,
-              HasSubstr("memory_limit is 1 MiB, and must be 63 MiB at least"));
+              HasSubstr("memory_limit is 1 MiB, and must be 67 MiB at least"));
 }
 
 TEST(CommandLine, SaysThatTheFileCannotBeRead) {
@@ -627,7 +627,7 @@ seeds = ["n1@127.0.0.1:7401/z1", "n2@[::1]:7401"]
 [node]
 name = "n1"
 [storage]
-memory_limit = 67108864
+memory_limit = 100663296
 durability = "os"
 [bucket.carts]
 w = 3
@@ -649,7 +649,7 @@ ttl_ms = 1000
   EXPECT_EQ(value("node", "host", "value"), "127.0.0.1");
   EXPECT_EQ(value("doors", "peer", "value"), 7401);
   EXPECT_EQ(value("doors", "peer", "default"), nullptr);
-  EXPECT_EQ(value("storage", "memory_limit", "value"), "64MiB");
+  EXPECT_EQ(value("storage", "memory_limit", "value"), "96MiB");
   EXPECT_EQ(value("storage", "durability", "value"), "os");
   EXPECT_EQ(value("limits", "deadline_ms", "value"), 2000);
   EXPECT_EQ(value("bucket.carts", "w", "value"), 3);

@@ -46,9 +46,9 @@ TEST(MemoryPlan, RefusesALimitThatIsTooSmallAndNamesOneThatIsNot) {
   const auto refused = PlanMemory({.limit_bytes = 64 * kMiB, .partitions = 4096});
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Code::kInvalidArgument);
-  EXPECT_THAT(refused.error().text, HasSubstr("memory_limit is 64 MiB, and must be 125 MiB"));
-  EXPECT_TRUE(PlanMemory({.limit_bytes = 125 * kMiB, .partitions = 4096}).has_value());
-  EXPECT_FALSE(PlanMemory({.limit_bytes = 124 * kMiB, .partitions = 4096}).has_value());
+  EXPECT_THAT(refused.error().text, HasSubstr("memory_limit is 64 MiB, and must be 133 MiB"));
+  EXPECT_TRUE(PlanMemory({.limit_bytes = 133 * kMiB, .partitions = 4096}).has_value());
+  EXPECT_FALSE(PlanMemory({.limit_bytes = 132 * kMiB, .partitions = 4096}).has_value());
 }
 
 TEST(MemoryPlan, IsAQuarterOfTheMachineAndNeverTooLittle) {
