@@ -53,7 +53,7 @@ Result<MemoryPlan> PlanMemory(const MemoryNeeds& needs) {
 }
 
 uint64_t MemoryLimitFor(uint64_t machine_bytes) {
-  return std::max(machine_bytes / 4, kLimitDefaultMin);
+  return std::max(machine_bytes / 4 / kMiB * kMiB, kLimitDefaultMin);
 }
 
 }  // namespace eddy::server

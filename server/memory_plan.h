@@ -37,7 +37,8 @@ struct MemoryNeeds {
 // must be at least.
 [[nodiscard]] Result<MemoryPlan> PlanMemory(const MemoryNeeds& needs);
 
-// The limit where none is given: a quarter of the memory there is, and no less than 256 MiB.
+// The limit where none is given: a quarter of the memory there is, in whole MiB, and no less than
+// 256 of them.
 uint64_t MemoryLimitFor(uint64_t machine_bytes);
 
 }  // namespace eddy::server

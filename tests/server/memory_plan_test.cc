@@ -53,6 +53,7 @@ TEST(MemoryPlan, RefusesALimitThatIsTooSmallAndNamesOneThatIsNot) {
 
 TEST(MemoryPlan, IsAQuarterOfTheMachineAndNeverTooLittle) {
   EXPECT_EQ(MemoryLimitFor(16 * 1024 * kMiB), 4 * 1024 * kMiB);
+  EXPECT_EQ(MemoryLimitFor(16 * 1024 * kMiB + 12'345), 4 * 1024 * kMiB);
   EXPECT_EQ(MemoryLimitFor(512 * kMiB), 256 * kMiB);
   EXPECT_EQ(MemoryLimitFor(0), 256 * kMiB);
   EXPECT_TRUE(PlanMemory({.limit_bytes = MemoryLimitFor(0), .partitions = 256}).has_value());
