@@ -4,8 +4,9 @@
 // client has long asked another node, others have written since, and a write carried out now would
 // come out as the latest of all.
 //
-// What bounds it besides: input of a socket that had been read empty has come since. Without that, a
-// loop that works for long on each of one client's large values would take every next one for old.
+// What bounds it besides: input of a socket that had been read empty has come since. Without that,
+// a loop that works for long on each of one client's large values would take every next one for
+// old.
 #pragma once
 
 #include <algorithm>

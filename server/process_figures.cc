@@ -1,7 +1,6 @@
 #include "server/process_figures.h"
 
 #include <dirent.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,11 +14,8 @@ extern "C" [[gnu::weak]] int mallctl(const char* name, void* old, size_t* old_si
 namespace eddy::server {
 
 void ReturnFreedMemory() {
-  if (mallctl != nullptr) {
-    mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);  // 4096: of all arenas
-  } else {
-    malloc_trim(0);
-  }
+  if (mallctl == nullptr) return;
+  mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);  // 4096: of all arenas
 }
 
 std::optional<DiskFigures> DiskOf(const std::string& directory) {

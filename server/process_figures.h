@@ -21,8 +21,9 @@ std::optional<uint64_t> OpenFilesMax();
 // Of all threads, user and system, in microseconds.
 uint64_t ProcessorMicroseconds();
 
-// Gives the machine back what the process has freed and the allocator keeps for the next request.
-// Takes milliseconds, and what is needed again costs a page fault each.
+// Gives the machine back what the process has freed and the allocator keeps for the next request;
+// nothing happens where that is not jemalloc. Takes milliseconds, and what is needed again costs a
+// page fault each.
 void ReturnFreedMemory();
 
 }  // namespace eddy::server

@@ -177,7 +177,7 @@ class DocCommandsTest(unittest.TestCase):
         usage = say(str(ROOT / "dev"), "help").stdout
         verbs = {}
         for verb, text in re.findall(r"^  ((?:docker )?[a-z]+)\b *(.*(?:\n {10,}.*)*)", usage, re.MULTILINE):
-            verbs[verb] = verbs.get(verb, "") + text  # one that has a line for each of its ways
+            verbs[verb] = verbs.get(verb, "") + " " + text  # one that has a line for each of its ways
         rest_goes_to = {"sim": ("eddy-sim", ()), "mutants": ("eddy-sim", ()), "chaos": ("eddyctl", ("chaos",))}
         for page, command in self.each("dev"):
             with self.subTest(page=page, command=shlex.join(command)):
