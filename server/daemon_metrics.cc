@@ -95,6 +95,11 @@ std::string Daemon::Metrics() {
   page.Family("eddy_queue_length", "gauge", "What waits: store verbs for a reader, or for a sync.");
   page.Sample({{"queue", "reads"}}, runner_->reads_waiting());
   page.Sample({{"queue", "syncs"}}, runner_->writes_waiting());
+  const auto tables = node_->Tables();
+  page.Family("eddy_table_entries", "gauge", "What the node keeps, of each kind that has a bound.");
+  for (const node::TableSize& each : tables) page.Sample({{"table", each.table}}, each.size);
+  page.Family("eddy_table_entries_limit", "gauge", "The bounds of eddy_table_entries.");
+  for (const node::TableSize& each : tables) page.Sample({{"table", each.table}}, each.most);
   page.Gauge("eddy_memory_limit_bytes", "What the process is to keep to (memory_limit).",
              *config_.memory_limit_bytes);
   page.Family("eddy_request_memory_bytes", "gauge",

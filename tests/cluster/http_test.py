@@ -98,6 +98,7 @@ class HttpTest(unittest.TestCase):
         metrics = self.curl(self.n1, "/metrics")
         self.assertEqual(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8")
         self.assertIn(b'eddy_peer_reachable{peer="n2",zone="z2"} 1', metrics.body)
+        self.assertRegex(metrics.body, rb'eddy_table_entries_limit\{table="operations"\} [1-9]')
         checked = subprocess.run(["promtool", "check", "metrics"], input=metrics.body, capture_output=True)
         self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, b"", b""))
         # It can fail.
