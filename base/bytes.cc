@@ -5,9 +5,6 @@
 
 namespace eddy {
 
-static_assert(std::endian::native == std::endian::little,
-              "the canonical encoding is little-endian");
-
 namespace {
 
 template <class T>
@@ -37,20 +34,6 @@ void AppendBytes(std::string* out, std::string_view bytes) {
   AppendVarint(out, bytes.size());
   out->append(bytes);
 }
-
-template <class T>
-T ByteReader::Fixed() {
-  const std::string_view bytes = Raw(sizeof(T));
-  T value = 0;
-  if (ok_) std::memcpy(&value, bytes.data(), sizeof(T));
-  return value;
-}
-
-uint8_t ByteReader::U8() { return Fixed<uint8_t>(); }
-uint32_t ByteReader::U32() { return Fixed<uint32_t>(); }
-uint64_t ByteReader::U64() { return Fixed<uint64_t>(); }
-uint32_t ByteReader::BigEndian32() { return std::byteswap(Fixed<uint32_t>()); }
-uint64_t ByteReader::BigEndian64() { return std::byteswap(Fixed<uint64_t>()); }
 
 uint64_t ByteReader::LongVarint() {
   uint64_t value = 0;

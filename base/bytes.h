@@ -4,7 +4,9 @@
 // its input, and refuses varints that are longer than needed.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -33,11 +35,11 @@ class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
 
-  uint8_t U8();
-  uint32_t U32();
-  uint64_t U64();
-  uint32_t BigEndian32();
-  uint64_t BigEndian64();
+  uint8_t U8() { return Fixed<uint8_t>(); }
+  uint32_t U32() { return Fixed<uint32_t>(); }
+  uint64_t U64() { return Fixed<uint64_t>(); }
+  uint32_t BigEndian32() { return std::byteswap(Fixed<uint32_t>()); }
+  uint64_t BigEndian64() { return std::byteswap(Fixed<uint64_t>()); }
   uint64_t Varint() {
     if (!ok_ || rest_.empty() || static_cast<uint8_t>(rest_.front()) >= 0x80) return LongVarint();
     const auto value = static_cast<uint8_t>(rest_.front());
@@ -62,8 +64,15 @@ class ByteReader {
   std::string_view rest() const { return rest_; }
 
  private:
+  static_assert(std::endian::native == std::endian::little,
+                "the canonical encoding is little-endian");
   template <class T>
-  T Fixed();
+  T Fixed() {
+    const std::string_view bytes = Raw(sizeof(T));
+    T value = 0;
+    if (ok_) std::memcpy(&value, bytes.data(), sizeof(T));
+    return value;
+  }
   uint64_t LongVarint();
 
   std::string_view rest_;

@@ -58,6 +58,17 @@ Interval CausalContext::LastOf(ActorId actor) const {
 
 void CausalContext::Add(const Interval& interval) {
   CHECK(interval.after < interval.last);
+  // Mostly a dot that follows the actor's last one, whose interval grows.
+  const auto end = std::ranges::partition_point(
+      intervals_, [&](const Interval& mine) { return mine.actor <= interval.actor; });
+  if (end != intervals_.begin()) {
+    Interval& last = *std::prev(end);
+    if (last.actor == interval.actor && last.after <= interval.after &&
+        interval.after <= last.last) {
+      last.last = std::max(last.last, interval.last);
+      return;
+    }
+  }
   CausalContext one;
   one.intervals_.push_back(interval);
   Join(one);

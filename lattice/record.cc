@@ -8,6 +8,19 @@
 
 namespace eddy::lattice {
 
+namespace {
+
+// Of two siblings of one dot. One dot is one write, so both hold the same bytes. Rot or a forger
+// could break that; then the greater one wins, so that all replicas still agree.
+bool Yields(const Sibling& mine, const Sibling& theirs) {
+  const auto rank = [](const Sibling& sibling) {
+    return std::tie(sibling.timestamp, sibling.expires_at, sibling.value);
+  };
+  return rank(mine) < rank(theirs);
+}
+
+}  // namespace
+
 void Record::Join(const Record& other) {
   std::vector<Sibling> kept;
   kept.reserve(siblings_.size() + other.siblings_.size());
@@ -21,12 +34,7 @@ void Record::Join(const Record& other) {
       if (!context_.Covers(theirs->dot)) kept.push_back(*theirs);
       ++theirs;
     } else {
-      // One dot is one write, so both hold the same bytes. Rot or a forger could break that; then
-      // the greater one wins, so that all replicas still agree.
-      const auto rank = [](const Sibling& sibling) {
-        return std::tie(sibling.timestamp, sibling.expires_at, sibling.value);
-      };
-      if (rank(*mine) < rank(*theirs)) *mine = *theirs;
+      if (Yields(*mine, *theirs)) *mine = *theirs;
       kept.push_back(std::move(*mine));
       ++mine;
       ++theirs;
@@ -34,6 +42,18 @@ void Record::Join(const Record& other) {
   }
   siblings_ = std::move(kept);
   context_.Join(other.context_);
+}
+
+bool Record::Includes(const Record& other) const {
+  if (!context_.Covers(other.context_)) return false;
+  auto theirs = other.siblings_.begin();
+  return std::ranges::all_of(siblings_, [&](const Sibling& mine) {
+    while (theirs != other.siblings_.end() && theirs->dot < mine.dot) ++theirs;
+    if (theirs == other.siblings_.end() || mine.dot < theirs->dot) {
+      return !other.context_.Covers(mine.dot);
+    }
+    return !Yields(mine, *theirs);
+  });
 }
 
 void Record::Put(const CausalContext& seen, Sibling sibling, History history) {

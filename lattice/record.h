@@ -54,6 +54,8 @@ class Record {
   // The least upper bound: a sibling stays if both hold it, or if the other has not seen it;
   // contexts unite.
   void Join(const Record& other);
+  // Whether joining `other` would change nothing here.
+  bool Includes(const Record& other) const;
 
   // A write at the coordinating replica. Drops the siblings that `seen` covers and adds `sibling`
   // under its fresh dot. Requires sibling.dot.counter greater than every counter of that actor in

@@ -4,11 +4,10 @@
 
 namespace eddy::storage {
 
-Digest TreeDigest(std::string_view key, const Digest& record) {
-  const Digest bound = Hash128(key);
+Digest TreeDigest(const Digest& key, const Digest& record) {
   // Not a plain XOR of the two: records of two keys that are exchanged must not cancel out.
-  return {Hash64({}, bound.high ^ std::rotl(record.high, 23) ^ record.low),
-          Hash64({}, bound.low + std::rotl(record.low, 31) + record.high)};
+  return {Hash64({}, key.high ^ std::rotl(record.high, 23) ^ record.low),
+          Hash64({}, key.low + std::rotl(record.low, 31) + record.high)};
 }
 
 }  // namespace eddy::storage

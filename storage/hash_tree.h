@@ -55,7 +55,11 @@ constexpr LeafTokens TokensOfLeaf(uint32_t partition, uint32_t leaf, unsigned pa
   return {first, first | ((uint64_t{1} << below) - 1)};
 }
 
-// What a record adds to its tree: its digest (storage/record_codec.h), bound to its key.
-Digest TreeDigest(std::string_view key, const Digest& record);
+// What a record adds to its tree: its digest (storage/record_codec.h), bound to its key (or to the
+// digest of that).
+Digest TreeDigest(const Digest& key, const Digest& record);
+inline Digest TreeDigest(std::string_view key, const Digest& record) {
+  return TreeDigest(Hash128(key), record);
+}
 
 }  // namespace eddy::storage

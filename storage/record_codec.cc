@@ -25,15 +25,6 @@ constexpr size_t kSiblingBytesMin = 1 + 1 + 8 + 1 + 1;
 constexpr size_t kSiblingBytesUsual = 32;
 constexpr size_t kIntervalBytesUsual = 32;
 
-// The context's actors, each once, in order.
-std::vector<ActorId> ActorsOf(const CausalContext& context) {
-  std::vector<ActorId> actors;
-  for (const Interval& interval : context.intervals()) {
-    if (actors.empty() || actors.back() != interval.actor) actors.push_back(interval.actor);
-  }
-  return actors;
-}
-
 uint64_t ExpiryToVarint(WallTime expires_at) {
   if (expires_at == Sibling::kNever) return 0;
   const WallTime::rep ms = expires_at.time_since_epoch().count();
@@ -89,22 +80,30 @@ Result<Record> DecodeRecord(std::string_view encoded) {
   if (!context.has_value()) return std::unexpected(context.error());
   if (context->empty()) return Malformed();
 
-  const std::vector<ActorId> actors = ActorsOf(*context);
   const uint64_t count = reader.Varint();
   if (count > reader.rest().size() / kSiblingBytesMin) return Malformed();
   std::vector<Sibling> siblings;
   siblings.reserve(count);
+  // Siblings are in the order of their actors, and so is the context.
+  const auto intervals = context->intervals();
+  auto interval = intervals.begin();
+  uint64_t actor_index = 0;
   for (uint64_t i = 0; i < count; ++i) {
-    Sibling sibling;
-    const uint64_t actor_index = reader.Varint();
-    if (actor_index >= actors.size()) return Malformed();
-    sibling.dot.actor = actors[actor_index];
+    Sibling& sibling = siblings.emplace_back();
+    const uint64_t wanted_index = reader.Varint();
+    if (wanted_index < actor_index) return Malformed();
+    while (actor_index < wanted_index) {
+      const auto next = std::next(interval);
+      if (next == intervals.end()) return Malformed();
+      actor_index += next->actor != interval->actor;
+      interval = next;
+    }
+    sibling.dot.actor = interval->actor;
     sibling.dot.counter = reader.Varint();
     sibling.timestamp.value = reader.U64();
     if (!ExpiryFromVarint(reader.Varint(), &sibling.expires_at)) return Malformed();
     sibling.value = reader.Bytes();
     if (!reader.ok()) return Malformed();
-    siblings.push_back(std::move(sibling));
   }
   if (!reader.AtEnd()) return Malformed();
   std::optional<Record> record = Record::FromParts(*std::move(context), std::move(siblings));

@@ -17,11 +17,8 @@ uint32_t TreeKeeper::PartitionOf(std::string_view key) const {
   return static_cast<uint32_t>(TokenOfKey(key) >> (64 - options_.partition_bits));
 }
 
-void TreeKeeper::Toggle(Trees* trees, std::string_view key, const Digest& record) const {
-  const auto parts = DecodeKey(key);
-  CHECK(parts.has_value());
-  (*trees)[options_.replicas_of(parts->bucket)].Toggle(
-      LeafOf(parts->token, options_.partition_bits), TreeDigest(key, record));
+void TreeKeeper::Toggle(Trees* trees, std::string_view key, const Digest& bound) const {
+  (*trees)[ReplicasOf(key)].Toggle(LeafOf(TokenOfKey(key), options_.partition_bits), bound);
 }
 
 uint8_t TreeKeeper::ReplicasOf(std::string_view key) const {
@@ -43,12 +40,12 @@ void TreeKeeper::Change(std::string_view key, std::string_view before, std::stri
     if (building.changed.size() > options_.changed_max) partition.build.reset();
   }
   if (!partition.known && !build) return;
-  const auto change = [&](const Digest& record) {
-    if (partition.known) Toggle(&partition.trees, key, record);
-    if (build) Toggle(&partition.build->trees, key, record);
-  };
-  if (!before.empty()) change(RecordDigest(before));
-  if (!after.empty()) change(RecordDigest(after));
+  const Digest key_digest = Hash128(key);
+  Digest change;
+  if (!before.empty()) change ^= TreeDigest(key_digest, RecordDigest(before));
+  if (!after.empty()) change ^= TreeDigest(key_digest, RecordDigest(after));
+  if (partition.known) Toggle(&partition.trees, key, change);
+  if (build) Toggle(&partition.build->trees, key, change);
 }
 
 void TreeKeeper::ForgetAll() {
@@ -76,7 +73,7 @@ void TreeKeeper::Feed(uint32_t partition, const std::vector<Row>& rows, std::str
   if (!build) return;
   for (const Row& row : rows) {
     if (PartitionOf(row.key) == partition && !build->changed.contains(row.key)) {
-      Toggle(&build->trees, row.key, row.record);
+      Toggle(&build->trees, row.key, TreeDigest(row.key, row.record));
     }
   }
   build->fed_up_to = next;
@@ -91,7 +88,7 @@ std::vector<std::string> TreeKeeper::Unsettled(uint32_t partition) const {
 
 void TreeKeeper::Settle(std::string_view key, const Digest& record) {
   auto& build = partitions_[PartitionOf(key)].build;
-  if (build) Toggle(&build->trees, key, record);
+  if (build) Toggle(&build->trees, key, TreeDigest(key, record));
 }
 
 bool TreeKeeper::Finish(uint32_t partition) {

@@ -87,7 +87,8 @@ class TreeKeeper {
   };
 
   uint32_t PartitionOf(std::string_view key) const;
-  void Toggle(Trees* trees, std::string_view key, const Digest& record) const;
+  // A record of this key came or went: by its TreeDigest, or those of several.
+  void Toggle(Trees* trees, std::string_view key, const Digest& bound) const;
 
   static constexpr size_t kRottenMax = 16 * 1024;
 

@@ -81,11 +81,20 @@ TYPED_TEST(LatticeLaws, AnyOrderOfMessagesEndsTheSame) {
   }));
 }
 
+// A record that includes another one is above it in the order, and the other way round.
+RC_GTEST_PROP(RecordLaws, WhatIncludesAnotherIsLeftAsItIsByIt, (const Record& a, const Record& b)) {
+  RC_ASSERT(a.Includes(b) == (Joined(a, b) == a));
+  RC_ASSERT(Joined(a, b).Includes(a));
+  RC_ASSERT(Joined(a, b).Includes(b));
+}
+
 // Writes are inflations: what a coordinator sends on can be joined to what it came from.
 RC_GTEST_PROP(RecordLaws, APutGoesUpInTheOrder, (const Record& before, const CausalContext& seen)) {
   Record after = before;
   after.Put(seen, Sibling{.dot = {Actor(1), 100}, .timestamp = {}, .value = "new"}, {});
   RC_ASSERT(Joined(before, after) == after);
+  RC_ASSERT(after.Includes(before));
+  RC_ASSERT(!before.Includes(after));
 }
 
 RC_GTEST_PROP(RecordLaws, ADeleteGoesUpInTheOrder,
