@@ -74,6 +74,8 @@ Result<std::string> ApplyJoin(JoinVerb* join, std::string_view stored) {
   if (stored.empty()) return std::move(join->record);
   Result<Record> ours = DecodeRecord(stored);
   if (!ours.has_value()) return std::unexpected(ours.error());
+  // Mostly a write that follows ours.
+  if (theirs->Includes(*ours)) return std::move(join->record);
   ours->Join(*theirs);
   return EncodeRecord(*ours);
 }
@@ -124,9 +126,10 @@ std::vector<RowName> RowsOf(const StoreVerb& verb) {
   return rows;
 }
 
-Store::Place Store::PlaceOf(const StoreVerb& verb) {
+Store::Place Store::PlaceOf(const StoreVerb& verb, std::string* hint_key) {
   if (!verb.hint_owner.has_value()) return Place{Space::kData, verb.key};
-  return Place{Space::kHints, EncodeHintKey(*verb.hint_owner, verb.key)};
+  *hint_key = EncodeHintKey(*verb.hint_owner, verb.key);
+  return Place{Space::kHints, *hint_key};
 }
 
 bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* results) {
@@ -166,8 +169,10 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   const bool removes = std::holds_alternative<RemoveVerb>(verb->action);
   const Stage stage =
       removes || std::holds_alternative<JoinVerb>(verb->action) ? Stage::kDurable : Stage::kApplied;
-  const Place place = PlaceOf(*verb);
-  Result<std::optional<Stored>> loaded = Load(place, tier);
+  std::string hint_key;
+  std::string row;
+  const Place place = PlaceOf(*verb, &hint_key);
+  Result<std::optional<Stored>> loaded = Load(place, tier, &row);
   std::optional<FoundDamage> damage;
   size_t bad_hint_bytes = 0;
   if (!loaded.has_value() && loaded.error().code == Code::kCorruption) {
@@ -188,7 +193,8 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
   Stored& stored = **loaded;
   const uint64_t token = TokenOfKey(verb->key);
   if (std::holds_alternative<ReadVerb>(verb->action)) {
-    const Result<bool> joined = JoinHints(*verb, tier, &stored.record);
+    std::string record(stored.record);
+    const Result<bool> joined = JoinHints(*verb, tier, &record);
     if (!joined.has_value()) {
       results->push_back(StoreResult{verb->id, stage, std::unexpected(joined.error())});
       return true;
@@ -197,9 +203,9 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
     const bool unsynced = unsynced_tokens_.contains(token);
     if (unsynced || ReadsStaged(*verb)) {
       const Durability until = unsynced ? Durability::kSync : Durability::kOs;
-      staged_.push_back(Waiting{verb->id, until, {}, std::move(stored.record), {}, {}});
+      staged_.push_back(Waiting{verb->id, until, {}, std::move(record), {}, {}});
     } else {
-      results->push_back(StoreResult{verb->id, stage, std::move(stored.record)});
+      results->push_back(StoreResult{verb->id, stage, std::move(record)});
     }
     return true;
   }
@@ -228,27 +234,33 @@ bool Store::Execute(StoreVerb* verb, Tier tier, std::vector<StoreResult>* result
     return true;
   }
   if (stage == Stage::kApplied) {
-    results->push_back(StoreResult{verb->id, stage, *record, {}, {}, {}, siblings});
+    StoreResult& result = results->emplace_back();
+    result.id = verb->id;
+    result.record = *record;
+    result.siblings = siblings;
   }
   const Logging logging =
       verb->durability == Durability::kMemory ? Logging::kUnlogged : Logging::kLogged;
   // What is stored unchanged is covered by the next sync only if it is in the log.
   const bool covered = logging == Logging::kUnlogged || !wrote_unlogged_;
+  Waiting& waiting = staged_.emplace_back();
+  waiting.id = verb->id;
+  waiting.durability = verb->durability;
+  waiting.hint_owner = verb->hint_owner;
+  waiting.damage = damage;
+  if (removes) waiting.left = *record;
+  if (verb->durability == Durability::kSync) {
+    ++unsynced_tokens_[token];
+    waiting.token = token;
+  }
   if (*record != stored.record || bad_hint_bytes > 0 || (!covered && !record->empty())) {
     if (trees_ != nullptr && place.space == Space::kData) {
       trees_->Change(place.key, stored.record, *record);
     }
     const size_t bytes_before =
         bad_hint_bytes > 0 ? bad_hint_bytes : RowBytes(place.key, stored.record);
-    StageRecord(place, Stored{*record, stored.remembered_since}, logging, bytes_before);
+    StageRecord(place, *std::move(record), stored.remembered_since, logging, bytes_before);
   }
-  Waiting waiting{verb->id, verb->durability, {}, {}, {}, verb->hint_owner, damage};
-  if (removes) waiting.left = *std::move(record);
-  if (verb->durability == Durability::kSync) {
-    ++unsynced_tokens_[token];
-    waiting.token = token;
-  }
-  staged_.push_back(std::move(waiting));
   return true;
 }
 
@@ -279,7 +291,7 @@ void Store::ExecuteMend(const StoreVerb& verb, std::vector<StoreResult>* results
                     for (const std::string& key : bad) {
                       if (!mend.drop_bad) break;
                       if (trees_ != nullptr) trees_->Change(key, {}, {});
-                      StageRecord(Place{Space::kData, key}, Stored(), Logging::kLogged, 0);
+                      StageRecord(Place{Space::kData, key}, {}, 0, Logging::kLogged, 0);
                     }
                   });
   StoreResult result{verb.id, Stage::kApplied, std::string()};
@@ -310,11 +322,12 @@ std::optional<FoundDamage> Store::LookAgain(const std::string& key, std::optiona
   RecordCache::Found cached;
   if (cache_.Find(key, &cached)) {
     *sound = RecordDigest(cached.record);
-    StageRecord(Place{Space::kData, key},
-                Stored{std::string(cached.record), cached.remembered_since}, Logging::kLogged, 0);
+    StageRecord(Place{Space::kData, key}, std::string(cached.record), cached.remembered_since,
+                Logging::kLogged, 0);
     return std::nullopt;
   }
-  const auto now = Load(Place{Space::kData, key}, Tier::kDisk);
+  std::string row;
+  const auto now = Load(Place{Space::kData, key}, Tier::kDisk, &row);
   if (now.has_value() || now.error().code != Code::kCorruption) return std::nullopt;
   return NoteBad(key);
 }
@@ -358,7 +371,8 @@ Status Store::Build(const BuildVerb& build, std::optional<FoundDamage>* damage) 
     case BuildVerb::Step::kFinish:
       for (const std::string& key : trees_->Unsettled(build.partition)) {
         // Changed a moment ago, so it is in memory but for rare cases.
-        const auto now = Load(Place{Space::kData, key}, Tier::kDisk);
+        std::string row;
+        const auto now = Load(Place{Space::kData, key}, Tier::kDisk, &row);
         if (!now.has_value() && now.error().code == Code::kCorruption) {
           *damage = NoteBad(key);
           continue;
@@ -374,10 +388,12 @@ Status Store::Build(const BuildVerb& build, std::optional<FoundDamage>* damage) 
 
 Result<bool> Store::JoinHints(const StoreVerb& verb, Tier tier, std::string* record) {
   for (const NodeId owner : std::get<ReadVerb>(verb.action).hint_owners) {
-    auto hint = Load(Place{Space::kHints, EncodeHintKey(owner, verb.key)}, tier);
+    const std::string key = EncodeHintKey(owner, verb.key);
+    std::string row;
+    const auto hint = Load(Place{Space::kHints, key}, tier, &row);
     if (!hint.has_value()) return std::unexpected(hint.error());
     if (!hint->has_value()) return false;
-    JoinVerb join{std::move((*hint)->record)};
+    JoinVerb join{std::string((*hint)->record)};
     if (join.record.empty()) continue;
     Result<std::string> joined = ApplyJoin(&join, *record);
     if (!joined.has_value()) return std::unexpected(joined.error());
@@ -386,18 +402,18 @@ Result<bool> Store::JoinHints(const StoreVerb& verb, Tier tier, std::string* rec
   return true;
 }
 
-Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier) {
+Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier, std::string* row) {
   const auto& records = turn_records_[static_cast<size_t>(place.space)];
   if (const auto found = records.find(place.key); found != records.end()) {
     const StagedWrite& staged = turn_[found->second];
-    return Stored{staged.write.value.value_or(std::string()), staged.remembered_since};
+    const auto& value = staged.write.value;
+    return Stored{value ? *value : std::string_view(), staged.remembered_since};
   }
   RecordCache::Found cached;
   if (place.space == Space::kData && cache_.Find(place.key, &cached)) {
-    return Stored{std::string(cached.record), cached.remembered_since};
+    return Stored{cached.record, cached.remembered_since};
   }
-  Stored stored;
-  const Result<Presence> presence = engine_->Get(place.space, place.key, tier, &stored.record);
+  const Result<Presence> presence = engine_->Get(place.space, place.key, tier, row);
   if (!presence.has_value()) return std::unexpected(presence.error());
   switch (*presence) {
     case Presence::kNotCached:
@@ -408,11 +424,10 @@ Result<std::optional<Store::Stored>> Store::Load(const Place& place, Tier tier) 
     case Presence::kFound:
       break;
   }
-  const Result<uint64_t> remembered_since = UnsealRecord(place.key, &stored.record);
+  const Result<uint64_t> remembered_since = UnsealRecord(place.key, row);
   if (!remembered_since.has_value()) return std::unexpected(remembered_since.error());
-  stored.remembered_since = *remembered_since;
-  if (place.space == Space::kData) cache_.Put(place.key, stored.record, stored.remembered_since);
-  return stored;
+  if (place.space == Space::kData) cache_.Put(place.key, *row, *remembered_since);
+  return Stored{*row, *remembered_since};
 }
 
 size_t Store::StoredBytes(const Place& place) {
@@ -433,27 +448,30 @@ void Store::StageMeta(std::string key, std::optional<std::string> value) {
       StagedWrite{Write{Space::kMeta, std::move(key), std::move(value)}, Logging::kLogged});
 }
 
-void Store::StageRecord(const Place& place, Stored record, Logging logging, size_t bytes_before) {
+void Store::StageRecord(const Place& place, std::string record, uint64_t remembered_since,
+                        Logging logging, size_t bytes_before) {
   if (damage_.any() && place.space == Space::kData) damage_.Replaced(place.key);
   wrote_unlogged_ = wrote_unlogged_ || logging == Logging::kUnlogged;
   std::optional<std::string> value;
-  if (!record.record.empty()) value = std::move(record.record);
-  const auto [at, fresh] =
-      turn_records_[static_cast<size_t>(place.space)].try_emplace(place.key, turn_.size());
-  if (fresh) {
+  if (!record.empty()) value = std::move(record);
+  auto& records = turn_records_[static_cast<size_t>(place.space)];
+  const auto found = records.find(place.key);
+  if (found == records.end()) {
     const size_t hint_bytes = place.space == Space::kHints ? bytes_before : size_t{0};
-    turn_.push_back(StagedWrite{Write{place.space, place.key, std::move(value)}, logging,
-                                record.remembered_since, hint_bytes});
+    turn_.push_back(StagedWrite{Write{place.space, std::string(place.key), std::move(value)},
+                                logging, remembered_since, hint_bytes});
+    records.emplace(turn_.back().write.key, turn_.size() - 1);
     return;
   }
-  StagedWrite& staged = turn_[at->second];
+  StagedWrite& staged = turn_[found->second];
   staged.write.value = std::move(value);
-  staged.remembered_since = record.remembered_since;
+  staged.remembered_since = remembered_since;
   // The record holds what both verbs wrote, so it is logged if one of them asks for it.
   if (logging == Logging::kLogged) staged.logging = Logging::kLogged;
 }
 
 Status Store::WriteTurn() {
+  for (auto& records : turn_records_) records.clear();
   for (StagedWrite& staged : turn_) {
     CacheWrite(staged);
     if (staged.write.space == Space::kHints) {
@@ -470,7 +488,6 @@ Status Store::WriteTurn() {
     batch.push_back(std::move(staged.write));
   }
   turn_.clear();
-  for (auto& records : turn_records_) records.clear();
   Status status;
   if (!logged_batch_.empty()) status = engine_->Write(logged_batch_, Logging::kLogged);
   if (status.has_value()) Book(Logging::kLogged);
@@ -546,7 +563,9 @@ void Store::Synced(uint64_t commit, const Status& status, std::vector<StoreResul
 }
 
 void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResult>* results) {
-  StoreResult result{waiting->id, Stage::kDurable, std::string()};
+  StoreResult& result = results->emplace_back();
+  result.id = waiting->id;
+  result.stage = Stage::kDurable;
   if (waiting->read.has_value()) {
     result.stage = Stage::kApplied;
     result.record = *std::move(waiting->read);
@@ -555,7 +574,6 @@ void Store::Finish(Waiting* waiting, const Status& status, std::vector<StoreResu
   result.damage = waiting->damage;
   if (waiting->left.has_value()) result.record = *std::move(waiting->left);
   if (!status.has_value()) result.record = std::unexpected(status.error());
-  results->push_back(std::move(result));
 }
 
 void Store::Release(uint64_t token) {

@@ -235,11 +235,12 @@ class Store {
   // Where a verb's record lies.
   struct Place {
     Space space = Space::kData;
-    std::string key;
+    std::string_view key;
   };
-  // A stored record, as bytes. Empty where there is none.
+  // A stored record, as bytes, which stay where they are until something is staged or written.
+  // Empty where there is none.
   struct Stored {
-    std::string record;
+    std::string_view record;
     uint64_t remembered_since = 0;  // the least of our counters with no gap between it and now
   };
   struct StagedWrite {
@@ -266,15 +267,22 @@ class Store {
     uint64_t commit = 0;  // set when committed
   };
 
-  static Place PlaceOf(const StoreVerb& verb);
-  // The stored record as this turn's earlier verbs left it; nullopt when not in memory.
-  Result<std::optional<Stored>> Load(const Place& place, Tier tier);
+  struct KeyHash {
+    size_t operator()(std::string_view key) const { return Hash64(key); }
+  };
+
+  // `*hint_key`: holds the key of a hint.
+  static Place PlaceOf(const StoreVerb& verb, std::string* hint_key);
+  // The stored record as this turn's earlier verbs left it; nullopt when not in memory. `*row`:
+  // holds what comes from the engine.
+  Result<std::optional<Stored>> Load(const Place& place, Tier tier, std::string* row);
   // Whether the verb reads what this turn has staged and the engine may refuse yet.
   bool ReadsStaged(const StoreVerb& verb) const;
   // Joins the hints of the owners into the record; false when one is not in memory.
   Result<bool> JoinHints(const StoreVerb& verb, Tier tier, std::string* record);
   // `bytes_before`: of the row as it was, where it is a hint's.
-  void StageRecord(const Place& place, Stored record, Logging logging, size_t bytes_before);
+  void StageRecord(const Place& place, std::string record, uint64_t remembered_since,
+                   Logging logging, size_t bytes_before);
   // Of a row that is stored, sound or not. Requires that it was read just now.
   size_t StoredBytes(const Place& place);
   void StageMeta(std::string key, std::optional<std::string> value);
@@ -304,8 +312,9 @@ class Store {
 
   // The turn under way: what it writes, one write a record, and which write is whose, for verbs
   // that follow on the same key; and the verbs that wait for it.
-  std::vector<StagedWrite> turn_;
-  std::array<std::unordered_map<std::string, size_t>, kSpaces> turn_records_;  // lookup only
+  std::deque<StagedWrite> turn_;
+  // By the key in the write, which a deque leaves where it is. Lookup only.
+  std::array<std::unordered_map<std::string_view, size_t, KeyHash>, kSpaces> turn_records_;
   std::vector<Waiting> staged_;
 
   // Committed, waiting for a sync; in commit order.
