@@ -1,5 +1,7 @@
 #include "wire/frame.h"
 
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include "base/bytes.h"
@@ -56,9 +58,14 @@ Result<std::optional<Frame>> ParseFrame(std::string_view input, size_t payload_b
 
 void AppendFrame(FrameKind kind, std::string_view payload, std::string* out) {
   CHECK(payload.size() <= kPayloadBytesMax);
-  AppendU32(out, static_cast<uint32_t>(payload.size()));
-  AppendU32(out, static_cast<uint32_t>(kind));
-  AppendU64(out, Checksum(static_cast<uint32_t>(kind), payload));
+  const auto length = static_cast<uint32_t>(payload.size());
+  const auto number = static_cast<uint32_t>(kind);
+  const uint64_t checksum = Checksum(number, payload);
+  char header[kFrameHeaderBytes];
+  std::memcpy(header, &length, sizeof(length));
+  std::memcpy(header + kKindOffset, &number, sizeof(number));
+  std::memcpy(header + kChecksumOffset, &checksum, sizeof(checksum));
+  out->append(header, sizeof(header));
   out->append(payload);
   out->append(PaddingAfter(payload.size()), '\0');
 }
