@@ -51,10 +51,14 @@ Result<Quorum> ResolveQuorum(const BucketProperties& properties, const wire::Quo
   quorum.pr = request.pr.value_or(properties.pr);
   quorum.pw = request.pw.value_or(properties.pw);
   quorum.sloppy = request.sloppy.value_or(properties.sloppy);
-  for (const auto& checked :
-       {CheckFigure("r", quorum.r, 1, "n", n), CheckFigure("w", quorum.w, 1, "n", n),
-        CheckFigure("pr", quorum.pr, 0, "n", n), CheckFigure("pw", quorum.pw, 0, "n", n)}) {
-    if (!checked) return std::unexpected(checked.error());
+  struct Figure {
+    std::string_view name;
+    uint8_t value;
+    uint8_t least;
+  };
+  for (const auto& [name, value, least] :
+       {Figure{"r", quorum.r, 1}, {"w", quorum.w, 1}, {"pr", quorum.pr, 0}, {"pw", quorum.pw, 0}}) {
+    if (auto ok = CheckFigure(name, value, least, "n", n); !ok) return std::unexpected(ok.error());
   }
   // pr and pw count within r and w, so asking for more primaries than replies raises those.
   quorum.r = std::max(quorum.r, quorum.pr);

@@ -56,11 +56,9 @@ Node::Core::Core(NodeOptions options, BucketTable bucket_table, ring::Member sel
   }
 }
 
-template <class Op, class Begin>
-void Node::Core::Start(uint64_t id, Op op, Begin begin) {
-  Op& placed = std::get<Op>(operations_.Insert(std::move(op)));
-  const bool ended = begin(placed);
-  if constexpr (std::is_same_v<Op, PutOp>) RememberOutcome(placed);
+template <class Op>
+void Node::Core::Settle(uint64_t id, Op& op, bool ended) {
+  if constexpr (std::is_same_v<Op, PutOp>) RememberOutcome(op);
   if (ended) operations_.Erase(id);
 }
 
@@ -72,15 +70,13 @@ void Node::Core::With(uint64_t id, Run run) {
     counters.Add(Count::kLateReplies);
     return;
   }
-  const bool ended = run(*op);
-  if constexpr (std::is_same_v<Op, PutOp>) RememberOutcome(*op);
-  if (ended) operations_.Erase(id);
+  Settle(id, *op, run(*op));
 }
 
 // --- Requests
 // -------------------------------------------------------------------------------------------------
 
-void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest request) {
+void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest&& request) {
   OpContext context = Context(now);
   const auto refuse = [&](Error error) { AnswerError(context, origin, std::move(error), 0, 0); };
   if (std::string_view reason; !Ready(&reason)) {
@@ -105,6 +101,11 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
   const MonotonicTime deadline = now.monotonic + wait;
   const uint64_t op = operations_.NextId();
   const Placement& placement = placed->placement;
+  const auto forward = [&] {
+    auto& made =
+        Make<ForwardOp>(op, origin, std::move(request), deadline, placement, placed->quorum.sloppy);
+    Settle(op, made, made.Begin(context));
+  };
   if (placement.PlaceOf(kSelf) >= placement.readers) {
     const bool may_stand_in = placed->quorum.sloppy && placement.IsStandIn(kSelf);
     const bool alone = std::ranges::none_of(placement.replicas,
@@ -112,11 +113,7 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
     if (origin.forwarder && !may_stand_in) {
       return refuse({Code::kUnavailable, "nothing done: not a replica of this key"});
     }
-    if (!origin.forwarder && !(may_stand_in && alone)) {
-      return Start(
-          op, ForwardOp(op, origin, std::move(request), deadline, placement, placed->quorum.sloppy),
-          [&](ForwardOp& forward) { return forward.Begin(context); });
-    }
+    if (!origin.forwarder && !(may_stand_in && alone)) return forward();
   }
   // Another owner has not lost what it would have to join this with, or has room for it.
   const bool needs_room = std::holds_alternative<wire::PutAction>(request.action) ||
@@ -125,9 +122,7 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
   if (rather_another && !origin.forwarder &&
       std::ranges::any_of(placement.replicas,
                           [&](PeerIndex peer) { return peer != kSelf && peers.Reachable(peer); })) {
-    return Start(
-        op, ForwardOp(op, origin, std::move(request), deadline, placement, placed->quorum.sloppy),
-        [&](ForwardOp& forward) { return forward.Begin(context); });
+    return forward();
   }
   Coordination coordination{
       .op = op,
@@ -145,17 +140,17 @@ void Node::Core::Coordinate(Now now, const Origin& origin, wire::ClientRequest r
   coordination.key =
       storage::EncodeKey({token.value, coordination.bucket, coordination.client_key});
   if (const auto* get = std::get_if<wire::GetAction>(&request.action)) {
-    return Start(op, GetOp(std::move(coordination), get->all_siblings),
-                 [&](GetOp& read) { return read.Begin(context); });
+    auto& made = Make<GetOp>(std::move(coordination), get->all_siblings);
+    return Settle(op, made, made.Begin(context));
   }
-  CoordinateWrite(context, std::move(coordination), std::move(request));
+  CoordinateWrite(context, bucket, std::move(coordination), std::move(request));
 }
 
-void Node::Core::CoordinateWrite(OpContext& context, Coordination coordination,
-                                 wire::ClientRequest request) {
+void Node::Core::CoordinateWrite(OpContext& context, const BucketProperties& bucket,
+                                 Coordination&& coordination, wire::ClientRequest&& request) {
   if (RecogniseRetry(context, coordination)) return;
   if (auto* put = std::get_if<wire::PutAction>(&request.action)) {
-    BeginPut(context, std::move(coordination), std::move(*put));
+    BeginPut(context, bucket, std::move(coordination), std::move(*put));
   } else if (auto* restore = std::get_if<wire::RestoreAction>(&request.action)) {
     BeginRestore(context, std::move(coordination), std::move(*restore));
   } else {
@@ -192,15 +187,16 @@ bool Node::Core::RecogniseRetry(OpContext& context, const Coordination& coordina
         break;
       }
       recent->op = coordination.op;
-      Start(coordination.op, PutOp(coordination),
-            [&](PutOp& put) { return put.BeginAgain(context, dot); });
+      auto& made = Make<PutOp>(coordination);
+      Settle(made.id(), made, made.BeginAgain(context, dot));
       break;
     }
   }
   return true;
 }
 
-void Node::Core::BeginPut(OpContext& context, Coordination coordination, wire::PutAction action) {
+void Node::Core::BeginPut(OpContext& context, const BucketProperties& bucket,
+                          Coordination&& coordination, wire::PutAction&& action) {
   const Origin origin = coordination.origin;
   const auto refuse = [&](Error error) { AnswerError(context, origin, std::move(error), 0, 0); };
   if (action.value.size() > options_.value_bytes_max) {
@@ -229,7 +225,6 @@ void Node::Core::BeginPut(OpContext& context, Coordination coordination, wire::P
                            .timestamp = clock_.Tick(context.now.wall),
                            .expires_at = action.expires_at,
                            .value = std::move(action.value)};
-  const auto& bucket = buckets.Find(coordination.bucket);
   if (sibling.expires_at == lattice::Sibling::kNever && bucket.ttl.count() > 0) {
     sibling.expires_at = context.now.wall + bucket.ttl;
   }
@@ -240,17 +235,13 @@ void Node::Core::BeginPut(OpContext& context, Coordination coordination, wire::P
     after.Add({lease.actor(), *counter - 1, *counter});
     shown = wire::EncodeContextToken(after, coordination.bucket, coordination.client_key);
   }
-  const uint64_t op = coordination.op;
-  recent_.Begin(origin.request, op, sibling.dot);
-  Start(op, PutOp(std::move(coordination)), [&](PutOp& put) {
-    return put.BeginPut(
-        context,
-        storage::PutVerb{std::move(seen), std::move(sibling), lease.history(), bucket.siblings_max},
-        std::move(shown));
-  });
+  recent_.Begin(origin.request, coordination.op, sibling.dot);
+  auto& made = Make<PutOp>(std::move(coordination));
+  storage::PutVerb verb{std::move(seen), std::move(sibling), lease.history(), bucket.siblings_max};
+  Settle(made.id(), made, made.BeginPut(context, std::move(verb), std::move(shown)));
 }
 
-void Node::Core::BeginDelete(OpContext& context, Coordination coordination,
+void Node::Core::BeginDelete(OpContext& context, Coordination&& coordination,
                              const wire::DeleteAction& action) {
   storage::DeleteVerb verb;
   if (!action.context.empty()) {
@@ -259,14 +250,13 @@ void Node::Core::BeginDelete(OpContext& context, Coordination coordination,
     if (!seen) return AnswerError(context, coordination.origin, seen.error(), 0, 0);
     verb.seen = std::move(*seen);
   }
-  const uint64_t op = coordination.op;
-  recent_.Begin(coordination.origin.request, op, {});
-  Start(op, PutOp(std::move(coordination)),
-        [&](PutOp& put) { return put.BeginDelete(context, std::move(verb)); });
+  recent_.Begin(coordination.origin.request, coordination.op, {});
+  auto& made = Make<PutOp>(std::move(coordination));
+  Settle(made.id(), made, made.BeginDelete(context, std::move(verb)));
 }
 
-void Node::Core::BeginRestore(OpContext& context, Coordination coordination,
-                              wire::RestoreAction action) {
+void Node::Core::BeginRestore(OpContext& context, Coordination&& coordination,
+                              wire::RestoreAction&& action) {
   const auto refuse = [&](Error error) {
     AnswerError(context, coordination.origin, std::move(error), 0, 0);
   };
@@ -281,14 +271,13 @@ void Node::Core::BeginRestore(OpContext& context, Coordination coordination,
          "data directory is older than the backup; start the node with an empty directory and "
          "--replace its own name, and restore again"});
   }
-  const uint64_t op = coordination.op;
-  recent_.Begin(coordination.origin.request, op, {});
-  Start(op, PutOp(std::move(coordination)),
-        [&](PutOp& put) { return put.BeginRestore(context, std::move(action.record)); });
+  recent_.Begin(coordination.origin.request, coordination.op, {});
+  auto& made = Make<PutOp>(std::move(coordination));
+  Settle(made.id(), made, made.BeginRestore(context, std::move(action.record)));
 }
 
-void Node::Core::RememberOutcome(const PutOp& op) {
-  if (op.outcome() == PutOp::Outcome::kOpen) return;
+void Node::Core::RememberOutcome(PutOp& op) {
+  if (!op.TakeOutcomeNews()) return;
   RecentWrite* recent = recent_.Find(op.request());
   if (recent == nullptr || recent->op != op.id()) return;
   const bool late = recent->state == RecentWrite::State::kUnknown;
@@ -317,7 +306,7 @@ void Node::Core::RememberOutcome(const PutOp& op) {
 // --- Messages
 // -------------------------------------------------------------------------------------------------
 
-void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage message) {
+void Node::Core::Receive(Now now, NodeId from, wire::PeerMessage&& message) {
   const auto peer = peers.Meet(from);
   if (!peer || *peer == kSelf) return counters.Add(Count::kRefusedMalformed);
   OpContext context = Context(now);
@@ -388,11 +377,11 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ReadRequest re
     const uint64_t op = operations_.NextId();
     std::vector<NodeId> hint_owners =
         request.as_owner ? std::vector<NodeId>() : HintOwnersOf(context, *key);
-    operations_.Insert(ServedRead(context, op, from, std::move(request), std::move(hint_owners)));
+    Make<ServedRead>(context, op, from, std::move(request), std::move(hint_owners));
   }
 }
 
-void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest request) {
+void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest&& request) {
   if (request.hint_for == id()) request.hint_for = {};
   if (!storage::DecodeKey(request.key) || !IsDurability(request.durability) ||
       !MayBeHintedFor(request.hint_for)) {
@@ -407,7 +396,7 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::WriteRequest r
     std::optional<WrittenTo> to;
     if (request.hint_for.IsNone()) to = background.NoteWrite(request.key);
     const uint64_t op = operations_.NextId();
-    operations_.Insert(ServedWrite(context, op, from, std::move(request), to));
+    Make<ServedWrite>(context, op, from, std::move(request), to);
   }
 }
 
@@ -446,7 +435,7 @@ void Node::Core::Handle(OpContext& context, PeerIndex from, wire::ForwardReply r
 // --- Storage
 // -------------------------------------------------------------------------------------------------
 
-void Node::Core::Complete(Now now, storage::StoreResult result) {
+void Node::Core::Complete(Now now, storage::StoreResult&& result) {
   OpContext context = Context(now);
   if (result.hint_owner) hints.Note(*result.hint_owner);
   if (result.damage) background.FoundDamage(context, *result.damage);
@@ -492,7 +481,7 @@ void Node::Core::Complete(Now now, storage::StoreResult result) {
       ended = read->OnStore(context, std::move(result));
     } else if (auto* write = std::get_if<ServedWrite>(operation)) {
       if (write->to()) background.NoteWritten(*write->to());
-      ended = write->OnStore(context, std::move(result));
+      ended = write->OnStore(context, result);
     } else if (auto* witness = std::get_if<ServedLease>(operation)) {
       ended = witness->OnStore(context, result);
     }

@@ -35,10 +35,10 @@ class Node::Core {
   Core(NodeOptions options, BucketTable buckets, ring::Member self, storage::Identity identity,
        Random random);
 
-  void Coordinate(Now now, const Origin& origin, wire::ClientRequest request);
-  void Receive(Now now, NodeId from, wire::PeerMessage message);
+  void Coordinate(Now now, const Origin& origin, wire::ClientRequest&& request);
+  void Receive(Now now, NodeId from, wire::PeerMessage&& message);
   void ReceivePacket(Now now, const gossip::Address& from, std::string_view packet);
-  void Complete(Now now, storage::StoreResult result);
+  void Complete(Now now, storage::StoreResult&& result);
   void PeerUp(Now now, PeerIndex peer);
   void PeerDown(Now now, PeerIndex peer);
   void Tick(Now now);
@@ -95,7 +95,7 @@ class Node::Core {
 
   void Handle(OpContext& context, PeerIndex from, wire::ReadRequest request);
   void Handle(OpContext& context, PeerIndex from, wire::ReadReply reply);
-  void Handle(OpContext& context, PeerIndex from, wire::WriteRequest request);
+  void Handle(OpContext& context, PeerIndex from, wire::WriteRequest&& request);
   void Handle(OpContext& context, PeerIndex from, const wire::WriteReply& reply);
   void Handle(OpContext& context, PeerIndex from, wire::ForwardRequest request);
   void Handle(OpContext& context, PeerIndex from, wire::ForwardReply reply);
@@ -115,23 +115,30 @@ class Node::Core {
     background.Receive(context, from, std::move(message));
   }
 
-  void CoordinateWrite(OpContext& context, Coordination coordination, wire::ClientRequest request);
+  void CoordinateWrite(OpContext& context, const BucketProperties& bucket,
+                       Coordination&& coordination, wire::ClientRequest&& request);
   // A retry of a write that is known: true if it was dealt with.
   bool RecogniseRetry(OpContext& context, const Coordination& coordination);
-  void BeginPut(OpContext& context, Coordination coordination, wire::PutAction action);
-  void BeginDelete(OpContext& context, Coordination coordination, const wire::DeleteAction& action);
-  void BeginRestore(OpContext& context, Coordination coordination, wire::RestoreAction action);
+  void BeginPut(OpContext& context, const BucketProperties& bucket, Coordination&& coordination,
+                wire::PutAction&& action);
+  void BeginDelete(OpContext& context, Coordination&& coordination,
+                   const wire::DeleteAction& action);
+  void BeginRestore(OpContext& context, Coordination&& coordination, wire::RestoreAction&& action);
 
-  // Puts an operation into the table under the id it was made with, runs its first step and erases
-  // it if it ended.
-  template <class Op, class Begin>
-  void Start(uint64_t id, Op op, Begin begin);
+  // Makes an operation in the table, under the id that it gives next.
+  template <class Op, class... Args>
+  Op& Make(Args&&... args) {
+    return operations_.Emplace<Op>(std::forward<Args>(args)...);
+  }
+  // A step of the operation was run: it is erased if that has ended it.
+  template <class Op>
+  void Settle(uint64_t id, Op& op, bool ended);
   // Runs a handler on an operation of type Op; one that is gone or another kind makes the message
   // late.
   template <class Op, class Run>
   void With(uint64_t id, Run run);
   // After any handler of a write: what retries will be told.
-  void RememberOutcome(const PutOp& op);
+  void RememberOutcome(PutOp& op);
 
   bool MayBeHintedFor(NodeId owner) const;
   std::vector<NodeId> HintOwnersOf(const OpContext& context, const storage::RecordKey& key) const;

@@ -8,7 +8,7 @@ void Answer(OpContext& context, const Origin& origin, wire::ClientReply reply) {
     context.Send(*origin.forwarder, wire::ForwardReply{.op = origin.id, .reply = std::move(reply)});
   } else {
     context.budget.OnForeground(context.now.monotonic, context.now.monotonic - origin.since);
-    context.effects.answers.push_back(ClientAnswer{origin.id, std::move(reply)});
+    context.effects.answers.emplace_back(origin.id, std::move(reply));
   }
 }
 

@@ -36,8 +36,10 @@ struct OpContext {
   BackgroundBudget& budget;
   Effects& effects;
 
-  void Send(PeerIndex to, wire::PeerMessage message) {
-    effects.sends.push_back(node::Send{peers.IdOf(to), std::move(message)});
+  // `message`: any that a wire::PeerMessage can hold.
+  template <class Message>
+  void Send(PeerIndex to, Message message) {
+    effects.sends.emplace_back(peers.IdOf(to), std::move(message));
   }
   // A scan found the row of this key bad.
   void Check(std::string key) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace eddy::node {
@@ -31,15 +32,11 @@ class OperationTable {
 
   // The operation stays where it is until it is erased; other insertions may move it, so keep no
   // pointer.
-  Op& Insert(Op op) {
-    if (free_.empty()) {
-      free_.push_back(static_cast<uint32_t>(slots_.size()));
-      slots_.push_back(Slot{first_generation_, std::nullopt});
-    }
-    Slot& slot = slots_[free_.back()];
-    free_.pop_back();
-    ++size_;
-    return slot.op.emplace(std::move(op));
+  Op& Insert(Op op) { return Take().op.emplace(std::move(op)); }
+  // Likewise, made in its place, where Op is a variant of operations.
+  template <class Made, class... Args>
+  Made& Emplace(Args&&... args) {
+    return std::get<Made>(Take().op.emplace(std::in_place_type<Made>, std::forward<Args>(args)...));
   }
 
   Op* Find(uint64_t id) {
@@ -83,6 +80,18 @@ class OperationTable {
     uint32_t generation;
     std::optional<Op> op;
   };
+
+  // The slot that NextId names.
+  Slot& Take() {
+    if (free_.empty()) {
+      free_.push_back(static_cast<uint32_t>(slots_.size()));
+      slots_.push_back(Slot{first_generation_, std::nullopt});
+    }
+    Slot& slot = slots_[free_.back()];
+    free_.pop_back();
+    ++size_;
+    return slot;
+  }
 
   const size_t operations_max_;
   const uint32_t first_generation_;

@@ -15,7 +15,7 @@ PutOp::PutOp(Coordination coordination)
   if (own_stands_in_) own_place_ = 0;
 }
 
-bool PutOp::BeginPut(OpContext& context, storage::PutVerb verb, std::string shown_context) {
+bool PutOp::BeginPut(OpContext& context, storage::PutVerb&& verb, std::string shown_context) {
   context.counters.Add(Count::kPuts);
   shown_context_ = std::move(shown_context);
   return Begin(context, storage::StoreVerb{.action = std::move(verb)});
@@ -41,14 +41,15 @@ bool PutOp::BeginAgain(OpContext& context, lattice::Dot dot) {
 }
 
 void PutOp::Reopen(const Coordination& retry) {
-  outcome_ = Outcome::kOpen;
+  outcome_ = told_ = Outcome::kOpen;
   coordination_.origin = retry.origin;
   coordination_.deadline = retry.deadline;
 }
 
 bool PutOp::Suffices(PlaceMask owners, PlaceMask stand_ins) const {
+  const uint8_t pw = coordination_.quorum.pw;
   return placement().IsWriteQuorum(owners | stand_ins) &&
-         placement().Fewest(owners) >= coordination_.quorum.pw;
+         (pw == 0 || placement().Fewest(owners) >= pw);
 }
 
 bool PutOp::CanSuffice(const OpContext& context) const {
@@ -69,7 +70,7 @@ bool PutOp::CanSuffice(const OpContext& context) const {
   return Suffices(owners, stand_ins);
 }
 
-bool PutOp::Begin(OpContext& context, storage::StoreVerb verb) {
+bool PutOp::Begin(OpContext& context, storage::StoreVerb&& verb) {
   if (!CanSuffice(context)) {
     const auto reachable = std::ranges::count_if(
         placement().replicas, [&](PeerIndex peer) { return context.peers.Reachable(peer); });
@@ -112,7 +113,7 @@ bool PutOp::NotDone(OpContext& context, Error error) {
   return true;
 }
 
-bool PutOp::OnStore(OpContext& context, storage::StoreResult result) {
+bool PutOp::OnStore(OpContext& context, storage::StoreResult&& result) {
   const auto settled = [&](bool acked) {
     return own_stands_in_ ? StandInSettled(context, own_place_, acked)
                           : OwnerSettled(context, own_place_, acked);

@@ -25,6 +25,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "node/operation.h"
@@ -42,7 +43,7 @@ class PutOp {
 
   // One of these starts the operation; true: it has ended already.
   // `shown_context` is the token that the reply carries.
-  bool BeginPut(OpContext& context, storage::PutVerb verb, std::string shown_context);
+  bool BeginPut(OpContext& context, storage::PutVerb&& verb, std::string shown_context);
   bool BeginDelete(OpContext& context, storage::DeleteVerb verb);
   // An encoded record, to be joined with what every owner holds.
   bool BeginRestore(OpContext& context, std::string record);
@@ -58,12 +59,14 @@ class PutOp {
   // there is none yet.
   void AddOrigin(const Origin& origin) { more_origins_.push_back(origin); }
 
-  bool OnStore(OpContext& context, storage::StoreResult result);
+  bool OnStore(OpContext& context, storage::StoreResult&& result);
   bool OnWriteReply(OpContext& context, PeerIndex from, const wire::WriteReply& reply);
   bool OnPeerDown(OpContext& context, PeerIndex peer);
   bool OnTick(OpContext& context);
 
   Outcome outcome() const { return outcome_; }
+  // Whether the outcome is another one than when this was asked last, or the operation reopened.
+  bool TakeOutcomeNews() { return std::exchange(told_, outcome_) != outcome_; }
   uint64_t epoch() const { return coordination_.epoch; }
   uint64_t id() const { return coordination_.op; }
   RequestId request() const { return coordination_.origin.request; }
@@ -85,7 +88,7 @@ class PutOp {
   // The places that could be durable if all that can be reached did their part.
   bool CanSuffice(const OpContext& context) const;
 
-  bool Begin(OpContext& context, storage::StoreVerb verb);
+  bool Begin(OpContext& context, storage::StoreVerb&& verb);
   // Ends the operation before anything was sent: not done, or, when it was a retry, as unknown as
   // before.
   bool NotDone(OpContext& context, Error error);
@@ -114,6 +117,7 @@ class PutOp {
   bool own_stands_in_;
 
   Outcome outcome_ = Outcome::kOpen;
+  Outcome told_ = Outcome::kOpen;
   bool replicated_ = false;
   std::string record_;  // joined, encoded; once replicated
   MonotonicTime sent_at_;

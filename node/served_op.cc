@@ -42,7 +42,7 @@ bool ServedRead::OnStore(OpContext& context, storage::StoreResult result) {
 }
 
 ServedWrite::ServedWrite(OpContext& context, uint64_t op, PeerIndex from,
-                         wire::WriteRequest request, std::optional<WrittenTo> to)
+                         wire::WriteRequest&& request, std::optional<WrittenTo> to)
     : from_(from), their_op_(request.op), to_(to) {
   context.counters.Add(Count::kReplicaWrites);
   storage::StoreVerb verb{.id = op,
@@ -57,7 +57,7 @@ ServedWrite::ServedWrite(OpContext& context, uint64_t op, PeerIndex from,
   context.effects.verbs.push_back(std::move(verb));
 }
 
-bool ServedWrite::OnStore(OpContext& context, storage::StoreResult result) {
+bool ServedWrite::OnStore(OpContext& context, const storage::StoreResult& result) {
   if (their_op_ == 0) return true;  // a repair that nobody waits for
   wire::WriteReply reply{.op = their_op_};
   if (!result.record) reply.error = result.record.error();

@@ -33,9 +33,9 @@ class ServedRead {
 class ServedWrite {
  public:
   // `to`: none of a hint.
-  ServedWrite(OpContext& context, uint64_t op, PeerIndex from, wire::WriteRequest request,
+  ServedWrite(OpContext& context, uint64_t op, PeerIndex from, wire::WriteRequest&& request,
               std::optional<WrittenTo> to);
-  bool OnStore(OpContext& context, storage::StoreResult result);
+  bool OnStore(OpContext& context, const storage::StoreResult& result);
 
   const std::optional<WrittenTo>& to() const { return to_; }
 
