@@ -90,9 +90,7 @@ void Coordinator::Run(wire::ClientRequest request) {
 
 void Coordinator::Perform() {
   for (node_->TakeEffects(&effects_); !effects_.empty(); node_->TakeEffects(&effects_)) {
-    node::Effects effects;
-    std::swap(effects, effects_);
-    for (storage::StoreVerb& verb : effects.verbs) {
+    for (storage::StoreVerb& verb : effects_.verbs) {
       const bool joins = std::holds_alternative<storage::JoinVerb>(verb.action);
       const bool meta = std::holds_alternative<storage::PutMetaVerb>(verb.action);
       const bool reads = std::holds_alternative<storage::ReadVerb>(verb.action);
@@ -102,7 +100,7 @@ void Coordinator::Perform() {
       result.record = std::string();
       if (!reads) node_->Complete(now(), std::move(result));
     }
-    for (node::Send& send : effects.sends) {
+    for (node::Send& send : effects_.sends) {
       if (const auto* write = std::get_if<wire::WriteRequest>(&send.message)) {
         node_->Receive(now(), send.to, wire::WriteReply{.op = write->op});
       } else if (const auto* read = std::get_if<wire::ReadRequest>(&send.message)) {
@@ -114,7 +112,7 @@ void Coordinator::Perform() {
         node_->Receive(now(), send.to, wire::LeaseAnswer{.op = lease->op, .granted = true});
       }
     }
-    for (const node::ClientAnswer& answer : effects.answers) {
+    for (const node::ClientAnswer& answer : effects_.answers) {
       CHECK(!answer.reply.error);
       ++answers_;
     }
