@@ -42,9 +42,11 @@ class RecentRequests {
 
  private:
   const size_t requests_max_;
+  // Clients number their requests one by one, and so do neighbours lie in the table: it is large,
+  // and a place that was not touched for a while costs more than all else here.
   struct IdHash {
     size_t operator()(const RequestId& id) const {
-      return (id.client ^ id.sequence * 0x9e3779b97f4a7c15) * 0x9e3779b97f4a7c15 >> 17;
+      return (id.client * 0x9e3779b97f4a7c15 >> 17) + id.sequence;
     }
   };
 
