@@ -54,8 +54,8 @@ Status ToStatus(const rocksdb::Status& status) {
   return std::unexpected(ToError(status));
 }
 
-// RocksDB counts, for each thread by itself, every comparison of two keys. Nobody reads that, and it
-// is a sixth of the instructions of a write.
+// RocksDB counts, for each thread by itself, every comparison of two keys. Nobody reads that, and
+// it is a sixth of the instructions of a write.
 void CountNothing() { rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable); }
 
 // What RocksDB itself leaves in a directory whose first opening was interrupted.

@@ -313,8 +313,9 @@ class Store {
   // The turn under way: what it writes, one write a record, and which write is whose, for verbs
   // that follow on the same key; and the verbs that wait for it.
   std::deque<StagedWrite> turn_;
-  // By the key in the write, which a deque leaves where it is. Lookup only.
-  std::array<std::unordered_map<std::string_view, size_t, KeyHash>, kSpaces> turn_records_;
+  // By the key in the write, which a deque leaves where it is.
+  using TurnRecords = std::unordered_map<std::string_view, size_t, KeyHash>;  // lookup only
+  std::array<TurnRecords, kSpaces> turn_records_;
   std::vector<Waiting> staged_;
 
   // Committed, waiting for a sync; in commit order.
