@@ -104,8 +104,8 @@ RocksOptions MakeRocksOptions(size_t memory_limit_bytes) {
   };
   space(Space::kData) = MakeSpaceOptions(kDataMemtableBytes, cache);
   // Keys come in no order, so each search of the skip list would begin at its head. It begins where
-  // the last key of the same first byte (of the token) went instead. Not together with DeleteRange:
-  // the hints of rows and of ranges get mixed up (fixed in 9.3).
+  // the last key of the same first byte (of the token) went instead. Not to be used together with
+  // DeleteRange, whose rows this release would let share the hints of others.
   space(Space::kData)
       .memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   space(Space::kHints) = MakeSpaceOptions(kHintsMemtableBytes, cache);
