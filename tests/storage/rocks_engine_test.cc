@@ -124,7 +124,12 @@ TEST(RocksEngine, TellsWhatItTakesOfMemoryAndDisk) {
   const EngineUsage flushed = engine->Usage();
   EXPECT_GT(flushed.files_bytes, before.files_bytes);
   EXPECT_LT(flushed.memtable_bytes, written.memtable_bytes);
-  EXPECT_EQ(flushed.flushes, 0u);
+  // The thread that flushed may still be at putting its things away.
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (engine->Usage().flushes > 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), give_up);
+    std::this_thread::yield();
+  }
 }
 
 TEST(RocksEngine, ReadsFromTheCacheWhatADiskReadBroughtThere) {
