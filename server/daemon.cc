@@ -49,28 +49,6 @@ uv_handle_t* Base(Handle* handle) {
 
 Daemon* Self(void* data) { return static_cast<Daemon*>(data); }
 
-// A request's own bookkeeping, here and on its way to other replicas.
-constexpr size_t kHeldByAny = 1024;
-// A value that is written: here, and in the messages to two others.
-constexpr size_t kCopiesOfWritten = 3;
-// A value that is read: as it came from a replica, and as the reply that is made of it.
-constexpr size_t kCopiesOfRead = 2;
-// What is usual is the largest of the last replies, about: what is over it by now goes down by this
-// part with each.
-constexpr uint64_t kUsualDecay = 16;
-
-size_t ValueBytesOf(const wire::ClientRequest& request) {
-  if (const auto* put = std::get_if<wire::PutAction>(&request.action)) return put->value.size();
-  const auto* restore = std::get_if<wire::RestoreAction>(&request.action);
-  return restore == nullptr ? 0 : restore->record.size();
-}
-
-size_t ValueBytesOf(const wire::ClientReply& reply) {
-  size_t bytes = 0;
-  for (const wire::ShownSibling& sibling : reply.siblings) bytes += sibling.value.size();
-  return bytes;
-}
-
 }  // namespace
 
 Daemon::Daemon(Config config, LogSink* log, LineLog* levels, bool again)
@@ -199,11 +177,9 @@ std::optional<Daemon::Problem> Daemon::ShareOutMemory() {
   const auto plan = PlanMemory(NeedsOf(config_));
   if (!plan) return Problem{ExitCode::kConfig, plan.error().text};
   memory_ = *plan;
-  request_memory_.emplace(memory_.requests);
-  clients_.memory = &*request_memory_;
+  admission_.emplace(memory_.requests);
+  clients_.memory = &admission_->memory();
   clients_.input_age = &input_age_;
-  tickets_share_.emplace(&request_memory_->under_way);
-  parked_share_.emplace(&request_memory_->taken);
   return std::nullopt;
 }
 
@@ -409,7 +385,7 @@ void Daemon::RunTurn() {
   if (stage_ == Stage::kClosed) return;
   input_age_.Turn(clock());
   clients_.RunWoken();
-  if (!parked_.empty()) BeginParked();
+  BeginWaiting();
   AnswerRefused();
   if (std::exchange(arrived_, false)) {
     runner_->TakeArrived(&results_);
@@ -428,7 +404,7 @@ void Daemon::RunTurn() {
     latencies_.EndTurn(
         MonotonicTime(std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(uv_hrtime()))));
   }
-  if (clients_.woken.empty() && !tick_due_ && (parked_.empty() || !MayBegin())) {
+  if (clients_.woken.empty() && !tick_due_ && !admission_->HasNext()) {
     uv_idle_stop(&idle_);
   } else {
     uv_idle_start(&idle_, [](uv_idle_t*) {});
@@ -479,12 +455,6 @@ void Daemon::AnswerRefused() {
   }
 }
 
-size_t Daemon::HeldBy(const wire::ClientRequest& request) const {
-  return kHeldByAny + request.bucket.size() + request.key.size() +
-         (request.IsWrite() ? kCopiesOfWritten * ValueBytesOf(request)
-                            : kCopiesOfRead * reply_bytes_usual_);
-}
-
 void Daemon::Submit(wire::ClientRequest request, Done done) {
   if (const Duration waited = InputWaited(); waited > Duration::zero()) {
     const Duration wait =
@@ -502,19 +472,10 @@ void Daemon::Submit(wire::ClientRequest request, Done done) {
     request.deadline = wait - waited;
   }
   const MonotonicTime since = clock();
-  if (parked_.empty() && MayBegin()) return Begin(std::move(request), std::move(done), since);
   const Duration wait =
       request.deadline == Duration::zero() ? Duration(config_.deadline) : request.deadline;
-  parked_share_->Add(kHeldByAny + ValueBytesOf(request));
-  parked_.push_back({std::move(request), std::move(done), since, since + wait});
-  request_memory_->parked = parked_.size();
-}
-
-bool Daemon::MayBegin() const {
-  const MemoryAccount& account = request_memory_->under_way;
-  if (!account.full()) return true;
-  // One, where it is not clients who hold it all by not taking their replies.
-  return tickets_out_ == 0 && account.bytes() - tickets_share_->bytes() < account.bytes_max();
+  auto begins = admission_->Admit({std::move(request), std::move(done), since, since + wait});
+  if (begins) Begin(*std::move(begins));
 }
 
 void Daemon::WatchMemory() {
@@ -523,39 +484,28 @@ void Daemon::WatchMemory() {
   ReturnFreedMemory();
 }
 
-void Daemon::BeginParked() {
-  while (!parked_.empty() && MayBegin()) {
-    Parked next = std::move(parked_.front());
-    parked_.pop_front();
-    parked_share_->Take(kHeldByAny + ValueBytesOf(next.request));
+void Daemon::BeginWaiting() {
+  while (auto next = admission_->Next()) {
     // One whose time has just run out is the node's to refuse.
-    next.request.deadline = std::max<Duration>(next.until - clock(), std::chrono::milliseconds(1));
-    Begin(std::move(next.request), std::move(next.done), next.since);
+    next->request.deadline =
+        std::max<Duration>(next->until - clock(), std::chrono::milliseconds(1));
+    Begin(*std::move(next));
   }
-  request_memory_->parked = parked_.size();
 }
 
-void Daemon::RefuseParkedTooLong(MonotonicTime now) {
-  std::deque<Parked> still;
-  for (Parked& parked : std::exchange(parked_, {})) {
-    if (parked.until > now) {
-      still.push_back(std::move(parked));
-      continue;
-    }
+void Daemon::RefuseWaitedTooLong(MonotonicTime now) {
+  for (Admission::Request& waited : admission_->TakeExpired(now)) {
     ++crowded_out_count_;
     limited_log_.Log(now, "no memory", LogLevel::kWarning,
                      fmt::format("clients' requests hold the {} MiB that they may, and more were "
                                  "not done: let clients ask for less at once, raise memory_limit, "
                                  "or add nodes",
                                  memory_.requests >> 20));
-    parked_share_->Take(kHeldByAny + ValueBytesOf(parked.request));
-    Refuse(parked.request.id, std::move(parked.done), OperationOf(parked.request), parked.since,
+    Refuse(waited.request.id, std::move(waited.done), OperationOf(waited.request), waited.since,
            Error{Code::kBusy,
                  "not done: requests hold all the memory that they may here (memory_limit); try "
                  "again, with less at once"});
   }
-  parked_ = std::move(still);
-  request_memory_->parked = parked_.size();
 }
 
 void Daemon::Refuse(RequestId id, Done done, Operation operation, MonotonicTime since,
@@ -563,18 +513,17 @@ void Daemon::Refuse(RequestId id, Done done, Operation operation, MonotonicTime 
   refused_.push_back({id, {std::move(done), operation, since}, std::move(error)});
 }
 
-void Daemon::Begin(wire::ClientRequest request, Done done, MonotonicTime since) {
+void Daemon::Begin(Admission::Request begun) {
   if (free_tickets_.empty()) {
     free_tickets_.push_back(static_cast<uint32_t>(tickets_.size()));
     tickets_.emplace_back();
   }
   const uint32_t ticket = free_tickets_.back();
   free_tickets_.pop_back();
-  const size_t held_bytes = HeldBy(request);
-  tickets_share_->Add(held_bytes);
-  tickets_[ticket] = {std::move(done), OperationOf(request), since, held_bytes};
+  tickets_[ticket] = {std::move(begun.done), OperationOf(begun.request), begun.since,
+                      admission_->Began(begun.request)};
   ++tickets_out_;
-  node_->Submit(now(), ticket, std::move(request));
+  node_->Submit(now(), ticket, std::move(begun.request));
 }
 
 void Daemon::Answer(node::ClientAnswer answer) {
@@ -582,11 +531,8 @@ void Daemon::Answer(node::ClientAnswer answer) {
   Ticket asked = std::move(tickets_[ticket]);
   free_tickets_.push_back(ticket);
   --tickets_out_;
-  tickets_share_->Take(asked.held_bytes);
-  if (asked.operation == Operation::kGet && !answer.reply.error) {
-    const uint64_t bytes = ValueBytesOf(answer.reply);
-    reply_bytes_usual_ = std::max(reply_bytes_usual_ - reply_bytes_usual_ / kUsualDecay, bytes);
-  }
+  admission_->Ended(asked.held_bytes);
+  if (asked.operation == Operation::kGet && !answer.reply.error) admission_->Found(answer.reply);
   latencies_.Ended(asked.operation, EndingOf(answer.reply.error), asked.since);
   asked.done(std::move(answer.reply));
 }
@@ -596,7 +542,7 @@ void Daemon::Tick() {
   node_->Tick(moment);
   transport_->Tick(moment.monotonic);
   gossip_->Tick(moment.monotonic);
-  if (!parked_.empty()) RefuseParkedTooLong(moment.monotonic);
+  RefuseWaitedTooLong(moment.monotonic);
   if (stage_ != Stage::kServing) StopStep(moment.monotonic);
   WatchDamage();
   if (moment.monotonic - times_checked_at_ >= kCheckTimesEvery) {
@@ -657,7 +603,7 @@ void Daemon::BeginStop() {
 void Daemon::StopStep(MonotonicTime now) {
   const Duration elapsed = now - stage_since_;
   if (stage_ == Stage::kDraining) {
-    const bool drained = (node_->operations_in_flight() == 0 && parked_.empty()) ||
+    const bool drained = (node_->operations_in_flight() == 0 && admission_->waiting() == 0) ||
                          (tickets_out_ == 0 && elapsed > kStragglersMax) || elapsed > kDrainMax;
     if (!drained) return;
     stage_ = Stage::kLeaving;

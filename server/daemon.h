@@ -13,7 +13,6 @@
 #include <uv.h>
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +23,7 @@
 #include "node/node.h"
 #include "ring/layout.h"
 #include "server/admin.h"
+#include "server/admission.h"
 #include "server/backup_keeper.h"
 #include "server/clock.h"
 #include "server/command_line.h"
@@ -41,7 +41,6 @@
 #include "server/metrics.h"
 #include "server/native_door.h"
 #include "server/peer_transport.h"
-#include "server/request_memory.h"
 #include "server/resp_clients.h"
 #include "server/store_runner.h"
 #include "server/tcp_listener.h"
@@ -117,15 +116,10 @@ class Daemon final : private Front, private PeerHandler {
   // How long what has arrived in this turn may have waited, at most.
   Duration InputWaited();
   void AnswerRefused();
-  void Begin(wire::ClientRequest request, Done done, MonotonicTime since);
+  void Begin(Admission::Request begun);
   void Refuse(RequestId id, Done done, Operation operation, MonotonicTime since, Error error);
-  // Whether what is under way leaves memory for one more.
-  bool MayBegin() const;
-  void BeginParked();
-  void RefuseParkedTooLong(MonotonicTime now);
-  // What the request holds until it is answered, about: the coordinator's own copy of a value, and
-  // those on their way to other replicas; of what is read, as much as is usual here.
-  size_t HeldBy(const wire::ClientRequest& request) const;
+  void BeginWaiting();
+  void RefuseWaitedTooLong(MonotonicTime now);
   void Answer(node::ClientAnswer answer);
   void Tick();
   // What the node and its engine have found to be damaged: tells people, and has files written
@@ -182,7 +176,7 @@ class Daemon final : private Front, private PeerHandler {
   std::unique_ptr<PeerTransport> transport_;
   std::unique_ptr<GossipDoor> gossip_;
 
-  std::optional<RequestMemory> request_memory_;
+  std::optional<Admission> admission_;
   TcpShared clients_;
   std::unique_ptr<NativeDoor> native_;
   std::unique_ptr<HttpDoor> http_;
@@ -202,18 +196,6 @@ class Daemon final : private Front, private PeerHandler {
   std::vector<Ticket> tickets_;
   std::vector<uint32_t> free_tickets_;
   size_t tickets_out_ = 0;
-  std::optional<MemoryShare> tickets_share_;
-  // Of a get. At first nobody knows, and a start is when all clients come at once.
-  uint64_t reply_bytes_usual_ = 1024 * 1024;
-  // Requests that wait for memory, in order.
-  struct Parked {
-    wire::ClientRequest request;
-    Done done;
-    MonotonicTime since;
-    MonotonicTime until;
-  };
-  std::deque<Parked> parked_;
-  std::optional<MemoryShare> parked_share_;
   // Requests that were not given to the node; answered in this turn.
   struct Refused {
     RequestId id;

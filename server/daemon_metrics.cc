@@ -105,12 +105,12 @@ std::string Daemon::Metrics() {
   page.Family("eddy_request_memory_bytes", "gauge",
               "What clients' requests hold, before they are begun, and from then on until the "
               "last byte of their replies.");
-  page.Sample({{"of", "taken"}}, request_memory_->taken.bytes());
-  page.Sample({{"of", "under_way"}}, request_memory_->under_way.bytes());
+  page.Sample({{"of", "taken"}}, admission_->memory().taken.bytes());
+  page.Sample({{"of", "under_way"}}, admission_->memory().under_way.bytes());
   page.Gauge("eddy_request_memory_limit_bytes",
              "Of each of both: with as much, clients are slowed down, and then refused.",
-             request_memory_->taken.bytes_max());
-  page.Gauge("eddy_requests_parked", "Requests that wait for memory.", parked_.size());
+             admission_->memory().taken.bytes_max());
+  page.Gauge("eddy_requests_parked", "Requests that wait for memory.", admission_->waiting());
   uint64_t unsent = 0;
   for (const auto& listener : listeners_) unsent += listener->unsent_bytes();
   page.Family("eddy_unsent_bytes", "gauge", "What the other sides have not taken yet.");

@@ -9,7 +9,7 @@
 // Where either is full, or something is parked,
 //   - a session takes no more while it has something in flight (server/session.h, crowded);
 //   - what comes all the same waits, parked, until enough of what is under way has ended, and is
-//     refused, not done, once it has waited as long as it could (server/daemon.h);
+//     refused, not done, once it has waited as long as it could (server/admission.h);
 //   - of messages too large for one read, one after the other is read to its end;
 //   - who neither takes replies nor ends a message loses the connection sooner.
 // So clients are slowed down by their own sockets first. What comes last may pass a bound: a value

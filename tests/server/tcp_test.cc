@@ -167,6 +167,18 @@ TEST_F(TcpTest, ResetsWhatIsAbandoned) {
   EXPECT_EQ(control_.closed_because, "given up on");
 }
 
+TEST_F(TcpTest, SendsAReplyInTheTurnInWhichItIsMade) {
+  Open();
+  TestSocket client(listener_->port());
+  ASSERT_TRUE(SendAll(&loop_, &client, "?wait\n"));
+  ASSERT_TRUE(loop_.Until([&] { return control_.last != nullptr && control_.last->awaiting(); }));
+  control_.last->Release();
+  EXPECT_TRUE(shared_.woken.empty()) << "nothing is held back, so no turn more is needed";
+  shared_.Flush();
+  client.Receive();
+  EXPECT_EQ(client.received, "released\n");
+}
+
 TEST_F(TcpTest, LingersNoLongerThanAllowed) {
   Open({.linger_max = std::chrono::seconds(1)});
   TestSocket client(listener_->port());
