@@ -73,9 +73,9 @@ std::vector<Admission::Request> Admission::TakeExpired(MonotonicTime now) {
 }
 
 size_t Admission::Began(const wire::ClientRequest& request) {
-  const size_t held_bytes = kHeldByAny + request.bucket.size() + request.key.size() +
-                            (request.IsWrite() ? kCopiesOfWritten * ValueBytesOf(request)
-                                               : kCopiesOfRead * found_usual_);
+  const size_t held_bytes =
+      kHeldByAny + request.bucket.size() + request.key.size() +
+      (request.IsWrite() ? kCopiesOfWritten * ValueBytesOf(request) : kCopiesOfRead * found_usual_);
   ++under_way_;
   under_way_share_.Add(held_bytes);
   return held_bytes;
