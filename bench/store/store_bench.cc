@@ -59,6 +59,8 @@ class BusyDisk {
     thread_.join();
     std::filesystem::remove(file_);
   }
+  // Until it has begun: the first piece is on the disk.
+  void AwaitFirst() const { bytes_.wait(0); }
   uint64_t bytes() const { return bytes_; }
 
  private:
@@ -73,6 +75,7 @@ class BusyDisk {
       CHECK(pwrite(fd, piece.data(), piece.size(), at) == static_cast<ssize_t>(piece.size()));
       CHECK(fdatasync(fd) == 0);
       bytes_ += kPieceBytes;
+      bytes_.notify_one();
     }
     close(fd);
   }
@@ -130,6 +133,7 @@ int Main(int argc, char** argv) {
     uint64_t written = 0;
     {
       const BusyDisk disk(directory / "busy");
+      disk.AwaitFirst();
       busy = eddy.Put(Durability::kSync, seconds * rounds, &turns);
       written = disk.bytes();
     }
@@ -161,7 +165,7 @@ int Main(int argc, char** argv) {
     const double puts = static_cast<double>(busy.operations) / busy.seconds;
     if (json) {
       fmt::print(
-          "],\"saturated\":{{\"disk_mib_per_s\":{:.0f},\"puts_per_s\":{:.0f},\"turns\":{},"
+          "],\"saturated\":{{\"disk_mib_per_s\":{:.1f},\"puts_per_s\":{:.0f},\"turns\":{},"
           "\"turn_p99_us\":{},\"turn_max_us\":{}}}}}\n",
           mib, puts, turns.count(), turns.Quantile(9'900), turns.max());
     } else {
